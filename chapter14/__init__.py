@@ -1,0 +1,10 @@
+"""Helpers for the notebooks: MNIST as sequences of rows, and plots.
+
+Modules are imported by name, so that ``import chapter14`` costs nothing:
+
+- ``chapter14.data``: MNIST, split as in the book; the book's own learning curve.
+- ``chapter14.plots``: the figures of the notebooks.
+- ``chapter14.runtime``: TensorFlow without its start-up messages, what it runs on, progress.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,107 @@
+"""What a notebook needs from the machine: a quiet TensorFlow, what it runs on, folders, progress."""
+
+import contextlib
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Import TensorFlow without the start-up messages that Jupyter shows in red.
+
+    TensorFlow writes some of them straight to file descriptor 2 before it reads any log level, so
+    that descriptor points elsewhere during the import. An error is still an error: if the import
+    fails, all that was held back is shown.
+
+    Example:
+        >>> with quiet_start():
+        ...     import tensorflow as tf
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only, from here on
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(stderr, 2)
+            held_back.seek(0)
+            print(held_back.read().decode(errors="replace"), file=sys.stderr)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def describe_runtime() -> str:
+    """Return one line: the GPU or CPU that TensorFlow uses, and the versions.
+
+    Example:
+        >>> "TensorFlow" in describe_runtime()
+        True
+    """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unnamed")
+        device = f"GPU ({name})" if len(gpus) == 1 else f"{len(gpus)} GPUs ({name})"
+    else:
+        device = f"CPU ({os.cpu_count()} cores)"
+    return (
+        f"{device} · Python {platform.python_version()} · TensorFlow {tf.__version__} · "
+        f"Keras {keras.__version__} · NumPy {np.__version__}"
+    )
+
+
+def project_folder() -> Path:
+    """Return the repository that holds the working directory, else the working directory itself.
+
+    A notebook opened alone, on Colab for example, has no repository around it.
+
+    Example:
+        >>> (project_folder() / "models").name
+        'models'
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "chapter14" / "data.py").is_file():
+            return folder
+    return here
+
+
+def epoch_lines():
+    """Return a Keras callback that prints one line an epoch: seconds, loss and accuracy.
+
+    It reads well while it runs and as a stored output; ``fit`` gets ``verbose=0`` beside it.
+
+    Example:
+        >>> type(epoch_lines()).__name__
+        'EpochLines'
+    """
+    import keras
+
+    class EpochLines(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            print("epoch  seconds  train: loss  accuracy  validation: loss  accuracy")
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.started = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            seconds = time.perf_counter() - self.started
+            print(
+                f"{epoch + 1:5d}  {seconds:7.1f}  {logs['loss']:11.4f}  {logs['accuracy']:8.4f}"
+                f"  {logs['val_loss']:16.4f}  {logs['val_accuracy']:8.4f}",
+                flush=True,
+            )
+
+    return EpochLines()
