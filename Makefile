@@ -30,7 +30,7 @@ $(VENV)/ready-for-tests: $(VENV)/ready tests/requirements.txt
 	@touch $@
 
 lab: $(VENV)/ready
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/02_training_a_sequence_classifier.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks
 
 test: $(VENV)/ready-for-tests
 	$(BIN)/ruff check .
