@@ -1,4 +1,4 @@
-"""MNIST as sequences of 28 rows, split as in the book; the book's own learning curve; input checks."""
+"""MNIST as sequences of rows, split as in the book; the book's learning curve; input checks."""
 
 import csv
 import hashlib
@@ -130,7 +130,7 @@ def check_array(
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-    if low is not None and array.min() < low or high is not None and array.max() > high:
+    if (low is not None and array.min() < low) or (high is not None and array.max() > high):
         beyond = array.min() if low is not None and array.min() < low else array.max()
         raise ValueError(f"{name}: expected values from {low} to {high}, got {beyond}")
     return array

@@ -1,6 +1,7 @@
-"""What a notebook needs from the machine: a quiet TensorFlow, what it runs on, folders, progress."""
+"""What a notebook needs from its machine: a quiet TensorFlow, its device, folders, progress."""
 
 import contextlib
+import logging
 import os
 import platform
 import sys
@@ -22,7 +23,8 @@ def quiet_start() -> Iterator[None]:
         >>> with quiet_start():
         ...     import tensorflow as tf
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only, from here on
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only from C++, from here on
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # and from Python: no retracing advice
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held_back:
@@ -82,6 +84,7 @@ def epoch_lines():
     """Return a Keras callback that prints one line an epoch: seconds, loss and accuracy.
 
     It reads well while it runs and as a stored output; ``fit`` gets ``verbose=0`` beside it.
+    Afterwards its ``seconds`` has the duration of each epoch, validation included.
 
     Example:
         >>> type(epoch_lines()).__name__
@@ -91,17 +94,17 @@ def epoch_lines():
 
     class EpochLines(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
+            self.seconds = []
             print("epoch  seconds  train: loss  accuracy  validation: loss  accuracy")
 
         def on_epoch_begin(self, epoch, logs=None):
             self.started = time.perf_counter()
 
         def on_epoch_end(self, epoch, logs=None):
-            seconds = time.perf_counter() - self.started
-            print(
-                f"{epoch + 1:5d}  {seconds:7.1f}  {logs['loss']:11.4f}  {logs['accuracy']:8.4f}"
-                f"  {logs['val_loss']:16.4f}  {logs['val_accuracy']:8.4f}",
-                flush=True,
-            )
+            self.seconds.append(time.perf_counter() - self.started)
+            values = (logs[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+            columns = zip(values, (11, 8, 16, 8), strict=True)
+            numbers = "  ".join(f"{value:{width}.4f}" for value, width in columns)
+            print(f"{epoch + 1:5d}  {self.seconds[-1]:7.1f}  {numbers}", flush=True)
 
     return EpochLines()
