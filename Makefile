@@ -10,7 +10,7 @@ help:
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make test       run every test, the notebooks included"
 	@echo "make notebooks  execute every notebook in place and normalise it (ONLY=02 for one)"
-	@echo "make pictures   draw the files in images/ anew"
+	@echo "make pictures   take the files in images/ out of the executed notebooks"
 	@echo "make format     format code and notebooks"
 	@echo "make address REPO=owner/name  set the repository's address everywhere"
 
@@ -41,7 +41,7 @@ notebooks: $(VENV)/ready-for-tests
 	$(BIN)/python tools/run_notebooks.py $(ONLY)
 
 pictures: $(VENV)/ready
-	$(BIN)/python tools/draw_pictures.py
+	$(BIN)/python tools/take_pictures.py
 
 format: $(VENV)/ready-for-tests
 	$(BIN)/ruff check --fix .

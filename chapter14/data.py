@@ -130,9 +130,11 @@ def check_array(
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-    if (low is not None and array.min() < low) or (high is not None and array.max() > high):
-        beyond = array.min() if low is not None and array.min() < low else array.max()
-        raise ValueError(f"{name}: expected values from {low} to {high}, got {beyond}")
+    lowest, highest = (-np.inf if low is None else low), (np.inf if high is None else high)
+    outside = array[(array < lowest) | (array > highest)]
+    if outside.size:
+        wanted = f"values of {low} or more" if high is None else f"values from {low} to {high}"
+        raise ValueError(f"{name}: expected {wanted}, got {outside.flat[0]}")
     return array
 
 

@@ -20,8 +20,9 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """Save ``figure`` as ``path``, making its folder; the ending chooses the format.
 
     Example:
-        >>> figure = plt.figure()
-        >>> save_figure(figure, tmp_path / "new" / "folder" / "empty.png").name
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_figure(plt.figure(), f"{folder}/images/empty.png").name
         'empty.png'
     """
     if not isinstance(figure, Figure):
