@@ -169,8 +169,9 @@ def test_normalise_takes_out_what_differs_between_equal_runs():
             nbformat.v4.new_output("display_data", data={"image/png": "AAAA"}),
         ],
     )
+    language = {"name": "python", "version": "3.11.7"}
     notebook = nbformat.v4.new_notebook(
-        cells=[cell], metadata={"widgets": {}, "language_info": {"name": "python", "version": "3.11.7"}}
+        cells=[cell], metadata={"widgets": {}, "language_info": language}
     )
     run_notebooks.normalise(notebook)
     assert notebook.metadata == {
