@@ -337,7 +337,7 @@ def plot_belief(belief: np.ndarray, label: int, ax: Axes | None = None) -> Axes:
     ax.imshow(belief, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     steps = np.arange(-0.5, len(belief))
     trail = np.append(belief.argmax(axis=1), belief[-1].argmax())
-    ax.step(trail, steps, where="pre", color=ORANGE, lw=1.5)
+    ax.step(trail, steps, where="pre", color=ORANGE, lw=1.2)
     ax.set_xticks(range(10))
     ax.get_xticklabels()[label].set(weight="bold", color=GREEN)
     ax.axvline(label - 0.5, color=GREEN, lw=0.8)
@@ -379,7 +379,7 @@ def plot_beliefs(
     blocks = figure.subfigures(lines, across, squeeze=False)
     for i, (block, image, label) in enumerate(zip(blocks.flat, images, labels, strict=False)):
         axes = block.subplots(
-            1, 1 + len(beliefs), sharey=True, width_ratios=[1.45] + [1] * len(beliefs)
+            1, 1 + len(beliefs), sharey=True, width_ratios=[1.25] + [1] * len(beliefs)
         )
         axes[0].imshow(image, cmap="Greys", vmin=0, vmax=1, aspect="auto")
         axes[0].set(xticks=[], yticks=[0, 7, 14, 21, 27], ylabel="timestep t")
@@ -389,7 +389,7 @@ def plot_beliefs(
             plot_belief(belief[i], label, ax=ax)
             ax.set_ylabel("")
             ax.set_title(name, size=10, weight="normal")
-            ax.tick_params(labelsize=8)
+            ax.tick_params(labelsize=9)
     return figure
 
 

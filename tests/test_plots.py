@@ -34,7 +34,8 @@ PANELS = [f for f in EXAMPLES if get_type_hints(f)["return"] is not Figure]
 
 
 @pytest.fixture(autouse=True)
-def _style():
+def _style_and_no_other_figures():
+    plt.close("all")
     with plt.style.context("chapter14.style"):
         yield
     plt.close("all")
