@@ -389,7 +389,7 @@ def plot_beliefs(
             plot_belief(belief[i], label, ax=ax)
             ax.set_ylabel("")
             ax.set_title(name, size=10, weight="normal")
-            ax.tick_params(labelsize=9)
+            ax.tick_params(labelsize=8)
     return figure
 
 
