@@ -85,6 +85,115 @@ def load_book_curve() -> dict[str, np.ndarray]:
     return curve
 
 
+def augment(
+    images,
+    seed,
+    *,
+    rotation: float = 0.0,
+    shear: float = 0.0,
+    zoom: float = 0.0,
+    shift: float = 0.0,
+    elastic: float = 0.0,
+    grid: int = 6,
+):
+    """Warp each image of a batch in its own random way, with a single resampling.
+
+    An affine map and a smooth displacement are composed first; then each pixel is read once, by
+    bilinear interpolation, so that strokes stay sharp. For ``tf.data.Dataset.map`` on batches.
+
+    Args:
+        images: uint8, shape (batch, height, width), 0 to 255. Outside an image is 0.
+        seed: two integers; the same seed gives the same batch.
+        rotation: largest angle in degrees; like the next three, uniform in both directions.
+        shear: largest horizontal shift of a row, as a share of its distance from the centre.
+        zoom: largest change of size, as a share.
+        shift: largest displacement in pixels, along each axis.
+        elastic: standard deviation in pixels of the random displacements at ``grid`` x ``grid``
+            control points, between which a cubic B-spline runs (Simard, Steinkraus and Platt 2003
+            smoothed a displacement of each pixel instead).
+        grid: control points along each axis, 2 or more.
+
+    Returns:
+        float32 tensor in [0, 1], of the shape of ``images``. With all amounts zero: images / 255.
+
+    Raises:
+        TypeError: ``images`` are not uint8, or ``seed`` is not of integers.
+        ValueError: another rank, or an amount that is negative or not finite.
+
+    Example:
+        >>> X = np.full((2, 28, 28), 255, np.uint8)
+        >>> augment(X, (1, 2), rotation=10).shape
+        TensorShape([2, 28, 28])
+    """
+    import tensorflow as tf
+
+    images = tf.convert_to_tensor(images)
+    if images.dtype != tf.uint8:
+        raise TypeError(f"images: expected uint8, got {images.dtype.name}")
+    if images.shape.rank != 3:
+        raise ValueError(f"images: expected shape (batch, height, width), got {images.shape}")
+    amounts = {"rotation": rotation, "shear": shear, "zoom": zoom, "shift": shift}
+    for name, amount in (amounts | {"elastic": elastic}).items():
+        check_array(amount, name, (), low=0)
+    check_array(grid, "grid", (), kind="integer", low=2)
+
+    seed = tf.convert_to_tensor(seed)
+    if not seed.dtype.is_integer:
+        raise TypeError(f"seed: expected two integers, got {seed.dtype.name}")
+    if seed.shape != (2,):
+        raise ValueError(f"seed: expected two integers, got {seed}")
+    (height, width), batch = images.shape[1:], tf.shape(images)[0]
+    seed = tf.cast(seed, tf.int32)
+    draws = tf.random.stateless_uniform((5, batch, 1, 1), seed, -1.0, 1.0)
+    angle, slant, scale = draws[0] * np.deg2rad(rotation), draws[1] * shear, 1.0 + draws[2] * zoom
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    y = (np.arange(height, dtype=np.float32) - middle_y)[None, :, None]
+    x = (np.arange(width, dtype=np.float32) - middle_x)[None, None, :]
+    # where each pixel of the result comes from
+    from_x = scale * (cosine * x + (cosine * slant - sine) * y) + middle_x + draws[3] * shift
+    from_y = scale * (sine * x + (sine * slant + cosine) * y) + middle_y + draws[4] * shift
+    if elastic:
+        other_seed = seed + tf.constant([1_000_003, 0])
+        control = elastic * tf.random.stateless_normal((2 * batch, grid**2), other_seed)
+        spread = np.kron(_spline_basis(height, grid), _spline_basis(width, grid)).T
+        displacement = tf.reshape(control @ spread, (2, batch, height, width))
+        from_x += displacement[0]
+        from_y += displacement[1]
+    return _resample(images, from_y, from_x)
+
+
+def _spline_basis(size: int, grid: int) -> np.ndarray:
+    """Return cubic B-spline weights, (size, grid), that spread control values over pixels."""
+    distance = np.abs(np.linspace(0, grid - 1, size)[:, None] - np.arange(grid)[None])
+    near = 2 / 3 - distance**2 + distance**3 / 2
+    basis = np.where(distance < 1, near, np.clip(2 - distance, 0, None) ** 3 / 6)
+    return (basis / basis.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _resample(images, from_y, from_x):
+    """Return the bilinear values in [0, 1] of uint8 images at the given places; 0 outside."""
+    import tensorflow as tf
+
+    height, width = images.shape[1:]
+    # a pixel and its three neighbours in the four bytes of one integer: one gather fetches all
+    padded = tf.cast(tf.pad(images, ((0, 0), (2, 3), (2, 3))), tf.int32)
+    packed = padded[:, :-1, :-1] + 2**8 * padded[:, :-1, 1:]
+    packed += 2**16 * padded[:, 1:, :-1] + 2**24 * padded[:, 1:, 1:]
+    from_y = tf.clip_by_value(from_y, -2.0, height + 1.0)
+    from_x = tf.clip_by_value(from_x, -2.0, width + 1.0)
+    floor_y, floor_x = tf.floor(from_y), tf.floor(from_x)
+    part_y, part_x = from_y - floor_y, from_x - floor_x
+    index = tf.cast((floor_y + 2.0) * (width + 4) + floor_x + 2.0, tf.int32)
+    index += tf.reshape(tf.range(tf.shape(images)[0]) * ((height + 4) * (width + 4)), (-1, 1, 1))
+    packed = tf.gather(tf.reshape(packed, (-1,)), index)
+    corners = [tf.bitwise.bitwise_and(tf.bitwise.right_shift(packed, 8 * k), 255) for k in range(4)]
+    top_left, top_right, low_left, low_right = (tf.cast(c, tf.float32) for c in corners)
+    top = top_left + part_x * (top_right - top_left)
+    low = low_left + part_x * (low_right - low_left)
+    return (top + part_y * (low - top)) / 255.0
+
+
 def check_array(
     array,
     name: str,
