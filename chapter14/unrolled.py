@@ -137,7 +137,9 @@ def draw_heat_map(
         size = (0.75 * values.shape[1] + 1.6, 0.55 * values.shape[0] + 1.2)
         _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set_facecolor("#f4f4f4")
-    ax.imshow(np.ma.array(values, mask=~shown), cmap=MAPS, vmin=-limit, vmax=limit, aspect="auto")
+    masked = np.ma.array(values, mask=~shown)
+    style = {"cmap": MAPS, "aspect": "auto", "interpolation": "nearest"}
+    ax.imshow(masked, vmin=-limit, vmax=limit, **style)
     largest = np.abs(values).max()
     for (row, column), value in np.ndenumerate(values):
         if shown[row, column]:
