@@ -209,7 +209,8 @@ def draw_moment(
     known = np.full(total.shape, back.any())
     limit = _largest(np.cumsum(terms[::-1], axis=0))  # of all moments: a colour keeps its meaning
 
-    width = INCH * max(PITCH * (timesteps - 1) + LEFT + RIGHT, 13)
+    wide, narrow = max(timesteps, units, 3), max(units, 3)  # cells, enough for the title above
+    width = max(INCH * (PITCH * (timesteps - 1) + LEFT + RIGHT), 9.6, 1.1 * (wide + narrow) + 2.2)
     tall = INCH * (8.9 if timesteps > 3 else 9.6) + 0.3, 1.2 + 0.36 * max(terms.shape[1], units)
     figure = plt.figure(figsize=(width, sum(tall)), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=tall)
@@ -222,8 +223,7 @@ def draw_moment(
         moment=moment,
         ax=upper.subplots(),
     )
-    wide = max(timesteps, units, 3)  # enough for the title above it
-    maps = lower.subplots(1, 4, width_ratios=[wide, wide, max(units, 3), max(units, 3)])
+    maps = lower.subplots(1, 4, width_ratios=[wide, wide, narrow, narrow])
     draw_heat_map(states.T, limit=1, shown=forward, ax=maps[0])
     draw_heat_map(deltas.T, shown=backward, ax=maps[1])
     draw_heat_map(running, limit=limit, rows=rows, shown=known, ax=maps[2])
