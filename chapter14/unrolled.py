@@ -210,7 +210,7 @@ def draw_moment(
     limit = _largest(np.cumsum(terms[::-1], axis=0))  # of all moments: a colour keeps its meaning
 
     wide, narrow = max(timesteps, units, 3), max(units, 3)  # cells, enough for the title above
-    width = max(INCH * (PITCH * (timesteps - 1) + LEFT + RIGHT), 9.6, 1.1 * (wide + narrow) + 2.2)
+    width = max(INCH * max(PITCH * (timesteps - 1) + LEFT + RIGHT, 13), 1.1 * (wide + narrow) + 2.2)
     tall = INCH * (8.9 if timesteps > 3 else 9.6) + 0.3, 1.2 + 0.36 * max(terms.shape[1], units)
     figure = plt.figure(figsize=(width, sum(tall)), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=tall)
