@@ -434,6 +434,8 @@ BAD = [
     (unrolled.draw_unrolled, {"ax": "axes"}, "ax: expected matplotlib Axes, got str"),
     (unrolled.draw_heat_map, {"ax": plt}, "ax: expected matplotlib Axes, got module"),
     (unrolled.draw_heat_map, {"values": [1.0]}, r"values: expected shape \(n, n\), got \(1,\)"),
+    (unrolled.draw_heat_map, {"values": STATES * 1e101}, "values: expected values from -1e.100 to"),
+    (unrolled.draw_moment, {"terms": RECORD["terms"] * 1e200}, "terms: expected values from -1e"),
     (unrolled.draw_heat_map, {"limit": 0}, "limit: expected a positive number, got 0"),
     (unrolled.draw_heat_map, {"shown": STATES}, "shown: expected booleans, got dtype float64"),
     (unrolled.draw_heat_map, {"rows": "abc"}, "rows: expected a list of words, got str"),
