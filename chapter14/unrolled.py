@@ -13,15 +13,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrow, FancyArrowPatch, FancyBboxPatch
 
 from chapter14.data import check_array
+from chapter14.plots import BLUE, GREEN, ORANGE
 
-STATE, OUTPUT, INPUT = "#0072B2", "#009E73", "#666666"
-GRADIENT, FORWARD, COST, FAINT = "#D55E00", "#444444", "#B07800", "#b5b5b5"
+STATE, OUTPUT, GRADIENT = BLUE, GREEN, ORANGE
+INPUT, FORWARD, COST, FAINT, QUIET = "#666666", "#444444", "#B07800", "#b5b5b5", "#808080"
 MAPS = "RdBu_r"
 
-PITCH = 2.35  # from one step to the next
+INCH = 0.74  # of paper for one unit of the drawing
+PITCH = 2.2  # from one step to the next
 BOX = 1.15  # width of a state or an output
-LANE = 0.24  # forward and gradient run on two lanes, this far from the middle
+LANE = 0.25  # forward and gradient run on two lanes, this far from the middle
 WIDEST = 0.40  # width of the arrow with the largest norm
+LEFT, RIGHT = 2.45, 1.7  # room beside the first and the last step
+MOST = 50  # timesteps: beyond these a drawing is too wide to be looked at
+HUGE = 1e100  # beyond it a sum of squares is no longer a finite number
 Y_COST, Y_OUTPUT, Y_INPUT, Y_PARAMETERS = 3.45, 1.85, -1.75, -3.15
 
 
@@ -42,7 +47,7 @@ def draw_unrolled(
     scale, and has the norm beside it; a norm of zero has no arrow.
 
     Args:
-        timesteps: how many steps, T, at least 1.
+        timesteps: how many steps, T, 1..50.
         cost_steps: the steps whose outputs the cost uses, at least one, each in 0..T-1, in order.
         entering: norms of e(t), what enters through each output, shape (T,), zero where the cost
             does not use the output.
@@ -68,19 +73,23 @@ def draw_unrolled(
     cost_steps = _check_steps(timesteps, cost_steps)
     norms = _check_norms(timesteps, cost_steps, entering, carried, landing)
     last = 2 * timesteps if norms else timesteps
-    moment = last if moment is None else _check_integer(moment, "moment", 0, last)
-    if ax is None:
-        width = PITCH * timesteps + 2.6
-        _, ax = plt.subplots(figsize=(0.74 * max(width, 8), 0.74 * 9.3))
-    ax.set_aspect("equal")
-    ax.set_xlim(-2.55, PITCH * (timesteps - 1) + 1.25)
-    ax.set_ylim(-4.75, 4.15)
+    now = None if moment is None else _check_integer(moment, "moment", 0, last)
+    moment = last if now is None else now
+    bottom = Y_INPUT - 1.4
+    if norms:
+        bottom = Y_PARAMETERS - (1.4 if timesteps > 3 else 2.1)
+    width, height = PITCH * (timesteps - 1) + LEFT + RIGHT, 4.0 - bottom
+    if _check_axes(ax) is None:
+        _, ax = plt.subplots(figsize=(INCH * width, INCH * height), layout="constrained")
+    ax.set(aspect="equal", xlim=(-LEFT, width - LEFT), ylim=(bottom, 4.0))
     ax.axis("off")
     _draw_nodes(ax, timesteps, cost_steps, moment, bool(norms))
+    if now is not None:
+        _mark_now(ax, timesteps, now)
     _draw_forward(ax, timesteps, cost_steps, moment)
     if norms:
         _draw_gradient(ax, timesteps, moment, *norms)
-    _draw_key(ax, bool(norms))
+    _draw_key(ax, timesteps, bool(norms))
     return ax
 
 
@@ -94,6 +103,8 @@ def draw_heat_map(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a matrix of signed numbers as colours, red above zero and blue below, each written in.
+
+    Where the largest is tiny or huge, the numbers are written with a power of ten: −3e−9.
 
     Args:
         values: real numbers, shape (n, m).
@@ -114,26 +125,34 @@ def draw_heat_map(
         ['0.50', '−1.00']
         >>> plt.close(ax.figure)
     """
-    values = check_array(values, "values", (None, None)).astype(float)
+    values = _check_numbers(values, "values", (None, None))
     shown = np.ones(values.shape, bool) if shown is None else _check_mask(shown, values.shape)
     rows = _check_labels_of(rows, "rows", values.shape[0])
     columns = _check_labels_of(columns, "columns", values.shape[1])
     if limit is None:
-        limit = float(np.abs(values).max()) or 1.0
-    elif check_array(limit, "limit", ()) <= 0:
+        limit = _largest(values)
+    elif _check_numbers(limit, "limit", ()) <= 0:
         raise ValueError(f"limit: expected a positive number, got {limit}")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(0.75 * values.shape[1] + 1.6, 0.55 * values.shape[0] + 1.2))
+    if _check_axes(ax) is None:
+        size = (0.75 * values.shape[1] + 1.6, 0.55 * values.shape[0] + 1.2)
+        _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set_facecolor("#f4f4f4")
-    ax.imshow(np.ma.array(values, mask=~shown), cmap=MAPS, vmin=-limit, vmax=limit, aspect="auto")
+    masked = np.ma.array(values, mask=~shown)
+    style = {"cmap": MAPS, "aspect": "auto", "interpolation": "nearest"}
+    ax.imshow(masked, vmin=-limit, vmax=limit, **style)
+    largest = np.abs(values).max()
     for (row, column), value in np.ndenumerate(values):
         if shown[row, column]:
             colour = "white" if abs(value) > 0.62 * limit else "#222222"
-            text = f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
-            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
+            style = {"ha": "center", "va": "center", "color": colour, "fontsize": 10}
+            ax.text(column, row, _written(value, largest), **style)
     ax.set_xticks(range(values.shape[1]), columns)
     ax.set_yticks(range(values.shape[0]), rows)
-    ax.tick_params(length=0)
+    # a white line between one number and the next
+    ax.set_xticks(np.arange(0.5, values.shape[1] - 1), minor=True)
+    ax.set_yticks(np.arange(0.5, values.shape[0] - 1), minor=True)
+    ax.grid(True, which="minor", color="white", linewidth=1.5)
+    ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
     return ax
 
@@ -155,8 +174,9 @@ def draw_moment(
 
     Args:
         moment: step t runs forward at moment t, the cost at T, step t runs backward at 2T - t.
-        states: h(t), shape (T, units).
-        entering: e(t), shape (T, units), all zero where the cost does not use the output.
+        states: h(t), shape (T, units), T at most 50.
+        entering: e(t), shape (T, units), all zero where the cost does not use the output, and not
+            all zero everywhere.
         carried: delta(t) Wh^T, shape (T, units).
         deltas: delta(t), shape (T, units).
         terms: each step's term of the gradient of the parameters, shape (T, n, units), for example
@@ -179,27 +199,31 @@ def draw_moment(
         states, entering, carried, deltas, terms
     )
     timesteps, units = states.shape
-    _check_integer(moment, "moment", 0, 2 * timesteps)
+    moment = _check_integer(moment, "moment", 0, 2 * timesteps)
+    rows = _check_labels_of(rows, "rows", terms.shape[1])
     steps = np.arange(timesteps)
     forward = np.broadcast_to(steps <= moment, (units, timesteps))
     back = steps >= 2 * timesteps - moment
     backward = np.broadcast_to(back, (units, timesteps))
     running, total = terms[back].sum(axis=0), terms.sum(axis=0)
     known = np.full(total.shape, back.any())
-    limit = max(np.abs(running).max(), np.abs(total).max())
+    limit = _largest(np.cumsum(terms[::-1], axis=0))  # of all moments: a colour keeps its meaning
 
-    figure = plt.figure(figsize=(0.74 * max(PITCH * timesteps + 2.6, 12.5), 9.4))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[6.4, 3])
+    wide, narrow = max(timesteps, units, 3), max(units, 3)  # cells, enough for the title above
+    width = max(INCH * max(PITCH * (timesteps - 1) + LEFT + RIGHT, 13), 1.1 * (wide + narrow) + 2.2)
+    tall = INCH * (8.9 if timesteps > 3 else 9.6) + 0.3, 1.2 + 0.36 * max(terms.shape[1], units)
+    figure = plt.figure(figsize=(width, sum(tall)), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=tall)
     draw_unrolled(
         timesteps,
         np.flatnonzero(entering.any(axis=1)),
-        entering=np.linalg.norm(entering, axis=1),
-        carried=np.linalg.norm(carried, axis=1),
-        landing=np.linalg.norm(terms, axis=(1, 2)),
+        entering=_norms(entering),
+        carried=_norms(carried),
+        landing=_norms(terms),
         moment=moment,
         ax=upper.subplots(),
     )
-    maps = lower.subplots(1, 4, width_ratios=[timesteps, timesteps, units + 0.6, units + 0.6])
+    maps = lower.subplots(1, 4, width_ratios=[wide, wide, narrow, narrow])
     draw_heat_map(states.T, limit=1, shown=forward, ax=maps[0])
     draw_heat_map(deltas.T, shown=backward, ax=maps[1])
     draw_heat_map(running, limit=limit, rows=rows, shown=known, ax=maps[2])
@@ -209,11 +233,14 @@ def draw_moment(
         ax.set_xlabel("timestep")
         ax.set_ylabel("unit")
     count = int(back.sum())
-    maps[2].set_title(f"Sum of {count} term{'s' if count != 1 else ''}", fontsize=11)
-    maps[3].set_title("The whole gradient", fontsize=11)
+    so_far = f"Sum of {count} term{'s' if count != 1 else ''}" if count else "No term yet"
+    maps[2].set_title(so_far, fontsize=11)
+    maps[3].set_title("Whole gradient", fontsize=11)
     for ax in maps[2:]:
         ax.set_xlabel("unit")
-    upper.suptitle(describe_moment(moment, timesteps), x=0.02, ha="left", fontweight="bold")
+    upper.suptitle(
+        describe_moment(moment, timesteps), x=0.02, ha="left", fontsize=14, weight="bold"
+    )
     plt.close(figure)
     return figure
 
@@ -257,17 +284,20 @@ def draw_running_sum(*, states, deltas, terms, rows: Sequence[str] | None = None
         >>> figure.axes[-1].get_title()
         '+ step 0\\n= the whole'
     """
-    states, _, _, deltas, terms = _check_record(states, deltas, deltas, deltas, terms)
-    timesteps = len(states)
+    states, deltas, terms = _check_passes(states, deltas, terms)
+    rows = _check_labels_of(rows, "rows", terms.shape[1])
+    timesteps, units = states.shape
     sums = np.cumsum(terms[::-1], axis=0)
-    limit = float(np.abs(sums).max()) or 1.0
-    figure = plt.figure(figsize=(max(2 * timesteps, 8), 2.3 + 0.45 * terms.shape[1]))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[2.1, 0.4 + 0.4 * terms.shape[1]])
+    limit = _largest(sums)
+    width = max(timesteps * (0.55 * units + 0.4), 1.25 * timesteps + 1.5, 8)
+    tall = 1.0 + 0.4 * units, 1.15 + 0.4 * terms.shape[1]
+    figure = plt.figure(figsize=(width, sum(tall)), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=tall)
     passes = upper.subplots(1, 2)
     draw_heat_map(states.T, limit=1, ax=passes[0])
     draw_heat_map(deltas.T, ax=passes[1])
-    passes[0].set_title("Forward: states h(t), from left to right  →")
-    passes[1].set_title("←  Backward: gradients δ(t), from right to left")
+    passes[0].set_title("Forward →  states h(t)", fontsize=11)
+    passes[1].set_title("← Backward  gradients δ(t)", fontsize=11)
     for ax in passes:
         ax.set_xlabel("timestep")
         ax.set_ylabel("unit")
@@ -302,8 +332,7 @@ def play_bptt(
         2
     """
     record = {"states": states, "entering": entering, "carried": carried, "deltas": deltas}
-    _check_record(*record.values(), terms)
-    timesteps = len(states)
+    timesteps = len(_check_record(*record.values(), terms)[0])
     captions = [describe_moment(moment, timesteps) for moment in range(2 * timesteps + 1)]
     return flip_book(
         lambda moment: draw_moment(moment, terms=terms, rows=rows, **record),
@@ -328,7 +357,8 @@ def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: s
         step buttons), ``caption`` and ``image``.
 
     Raises:
-        TypeError: ``draw`` cannot be called or does not return a figure, or captions are no words.
+        TypeError: ``draw`` cannot be called or does not return a figure, or captions or name are
+            no words.
         ValueError: there are no captions.
 
     Example:
@@ -343,6 +373,8 @@ def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: s
     if not callable(draw):
         raise TypeError(f"draw: expected a function, got {type(draw).__name__}")
     captions = _check_labels_of(captions, "captions", None)
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected a word, got {type(name).__name__}")
     pages = [_as_png(draw(number)) for number in range(len(captions))]
     last = len(pages) - 1
     book = ipywidgets.VBox()
@@ -375,42 +407,51 @@ def _as_png(figure: Figure) -> bytes:
     if not isinstance(figure, Figure):
         raise TypeError(f"draw: expected it to return a Figure, got {type(figure).__name__}")
     png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=100)
+    # the whole paper, not cropped to what is on it: every page has the same size
+    figure.savefig(png, format="png", dpi=100, bbox_inches=figure.bbox_inches)
     return png.getvalue()
 
 
 def _draw_nodes(ax: Axes, timesteps: int, used: list[int], moment: int, backward: bool) -> None:
-    now = moment if moment < timesteps else 2 * timesteps - moment
-    happens = moment != timesteps and moment < 2 * timesteps  # a moment of a film, not the whole
-    _box(ax, "h-1", -1.72, 0, 0.95, 0.8, "$h(-1)$", "#777777", dashed=True)
+    note = {"color": QUIET, "fontsize": 12, "style": "italic", "ha": "center"}
+    for y, word in ((Y_OUTPUT, "outputs"), (0.52, "initial state"), (Y_INPUT, "inputs")):
+        ax.text(-1.7, y, word, va="baseline" if y == 0.52 else "center", **note)
+    _box(ax, "h-1", -1.7, 0, 0.97, 0.8, "$h(-1)$", "#777777", dashed=True)
     for t in range(timesteps):
         x, reached = PITCH * t, moment >= t
         colour = STATE if reached else FAINT
-        strong = happens and t == now
-        _box(ax, f"h{t}", x, 0, BOX, 0.95, f"$h({t})$", colour, fill=reached, strong=strong)
+        _box(ax, f"h{t}", x, 0, BOX, 0.95, f"$h({t})$", colour, fill=reached)
         colour = INPUT if reached else FAINT
-        _box(ax, f"x{t}", x - LANE, Y_INPUT, 0.66, 0.58, f"$x({t})$", colour)
+        _box(ax, f"x{t}", x - LANE, Y_INPUT, 0.66, 0.58, f"$x({t})$", colour, size=13)
         if t in used:
             colour = OUTPUT if reached else FAINT
-            _box(ax, f"y{t}", x, Y_OUTPUT, BOX, 0.66, f"$y({t})$", colour, fill=reached)
+            _box(ax, f"y{t}", x, Y_OUTPUT, BOX, 0.7, f"$y({t})$", colour, fill=reached)
         else:
-            _box(ax, f"y{t}", x, Y_OUTPUT, BOX, 0.66, f"$y({t})$", FAINT, dashed=True)
-            style = {"color": "#8a8a8a", "fontsize": 11, "style": "italic", "ha": "center"}
-            ax.text(x, Y_OUTPUT + 0.5, "ignored", gid=f"ignored-y{t}", **style)
+            _box(ax, f"y{t}", x, Y_OUTPUT, BOX, 0.7, f"$y({t})$", FAINT, dashed=True)
+            ax.text(x, Y_OUTPUT + 0.5, "ignored", gid=f"ignored-y{t}", **note)
     colour = COST if moment >= timesteps else FAINT
     names = ", ".join(f"y({t})" for t in used)
-    short = f"$C({names})$" if len(used) <= 4 else f"$C(y({used[0]}), …, y({used[-1]}))$"
+    if len(used) > 4 and used[-1] - used[0] == len(used) - 1:  # no gap that the dots would hide
+        names = f"y({used[0]}),\\ …,\\ y({used[-1]})"
     middle = PITCH * (used[0] + used[-1]) / 2
-    width = max(PITCH * (used[-1] - used[0]) + BOX, 1.9)
-    _box(ax, "cost", middle, Y_COST, width, 0.72, f"cost  {short}", colour, fill=True)
+    width = max(PITCH * (used[-1] - used[0]) + BOX, 2.1)
+    _box(ax, "cost", middle, Y_COST, width, 0.76, f"cost $C({names})$", colour, fill=True)
     if backward:
         colour = GRADIENT if moment > timesteps else FAINT
-        width = PITCH * (timesteps - 1) + BOX
-        words = "gradient of $W_x,\\ W_h,\\ b$: the sum of the terms of all steps"
-        if timesteps < 4:
-            words = "sum over all steps"
+        width = max(PITCH * (timesteps - 1) + BOX, 3.2)
+        words = "gradient of $W_x,\\ W_h,\\ b$"
+        if timesteps > 2:
+            words += ": the sum" if timesteps == 3 else ": the sum of the terms of all steps"
         middle = PITCH * (timesteps - 1) / 2
-        _box(ax, "parameters", middle, Y_PARAMETERS, width, 0.66, words, colour, fill=True)
+        _box(ax, "parameters", middle, Y_PARAMETERS, width, 0.7, words, colour, fill=True)
+
+
+def _mark_now(ax: Axes, timesteps: int, now: int) -> None:
+    name, colour = f"h{now}", STATE
+    if now >= timesteps:
+        name, colour = ("cost", COST) if now == timesteps else (f"h{2 * timesteps - now}", GRADIENT)
+    (box,) = (patch for patch in ax.patches if patch.get_gid() == f"node-{name}")
+    box.set(linewidth=4, edgecolor=colour)
 
 
 def _draw_forward(ax: Axes, timesteps: int, used: list[int], moment: int) -> None:
@@ -418,47 +459,51 @@ def _draw_forward(ax: Axes, timesteps: int, used: list[int], moment: int) -> Non
         x, left = PITCH * t, PITCH * (t - 1) + BOX / 2
         colour = FORWARD if moment >= t else FAINT
         start = f"h{t - 1}" if t else "h-1"
-        _dashed(ax, f"{start}-h{t}", (max(left, -1.22), LANE), (x - BOX / 2, LANE), colour)
+        _dashed(ax, f"{start}-h{t}", (max(left, -1.21), LANE), (x - BOX / 2, LANE), colour)
         _dashed(ax, f"x{t}-h{t}", (x - LANE, Y_INPUT + 0.3), (x - LANE, -0.48), colour)
-        top = Y_OUTPUT - 0.34
+        top = Y_OUTPUT - 0.35
         reached = moment >= t and t in used
         colour = FORWARD if reached else FAINT
         _dashed(ax, f"h{t}-y{t}", (x - LANE, 0.48), (x - LANE, top), colour)
         if t in used:
             colour = FORWARD if moment >= timesteps else FAINT
-            start, end = Y_OUTPUT + 0.34, Y_COST - 0.37
+            start, end = Y_OUTPUT + 0.35, Y_COST - 0.38
             _dashed(ax, f"y{t}-cost", (x - LANE, start), (x - LANE, end), colour)
 
 
 def _draw_gradient(ax: Axes, timesteps: int, moment: int, entering, carried, landing) -> None:
-    scale = WIDEST / max(entering.max(), carried.max(), landing.max())
+    largest = max(entering.max(), carried.max(), landing.max())
     for t in range(timesteps):
         if moment < 2 * timesteps - t:
             continue
         lane = PITCH * t + LANE
         norm = entering[t]
-        _solid(ax, f"cost-y{t}", (lane, Y_COST - 0.37), (lane, Y_OUTPUT + 0.34), norm, scale)
-        _solid(ax, f"y{t}-h{t}", (lane, Y_OUTPUT - 0.34), (lane, 0.48), norm, scale, number=False)
+        _solid(ax, f"cost-y{t}", (lane, Y_COST - 0.38), (lane, Y_OUTPUT + 0.35), norm, largest)
+        _solid(ax, f"y{t}-h{t}", (lane, Y_OUTPUT - 0.35), (lane, 0.48), norm, largest, number=False)
         start = PITCH * t - BOX / 2
         end, name = (start - PITCH + BOX, f"h{t}-h{t - 1}") if t else (-1.24, "h0-h-1")
         # what step t hands on is used, and drawn, when the step before it takes it
         if moment > 2 * timesteps - t or t == 0:
-            _solid(ax, name, (start, -LANE), (end, -LANE), carried[t], scale)
+            _solid(ax, name, (start, -LANE), (end, -LANE), carried[t], largest)
         lane = PITCH * t + LANE + 0.08
-        end = Y_PARAMETERS + 0.34
-        _solid(ax, f"h{t}-parameters", (lane, -0.48), (lane, end), landing[t], scale)
+        end = Y_PARAMETERS + 0.35
+        _solid(ax, f"h{t}-parameters", (lane, -0.48), (lane, end), landing[t], largest)
 
 
-def _draw_key(ax: Axes, gradient: bool) -> None:
-    y = Y_PARAMETERS - 1.05 if gradient else Y_INPUT - 0.9
-    if not gradient:
-        ax.set_ylim(y - 0.5, ax.get_ylim()[1])
-    style = {"va": "center", "fontsize": 11, "color": "#333333"}
+def _draw_key(ax: Axes, timesteps: int, gradient: bool) -> None:
+    x, y, words = -2.2, ax.get_ylim()[0] + 0.4, "gradient, as wide as its norm (the number)"
+    style = {"va": "center", "fontsize": 12, "color": "#333333"}
+    if gradient and timesteps > 3:
+        x = 0.5
+    elif gradient:  # too narrow for one line
+        y, words = y + 0.1, words.replace("as its", "as\nits")
+    if gradient:
+        _solid(ax, "key", (x + 0.85, y), (x, y), 0.5, 1, number=False)
+        ax.text(x + 1.05, y, words, **style)
+    if gradient and timesteps < 4:
+        y += 0.7
     _dashed(ax, "key", (-2.2, y), (-1.35, y), FORWARD)
     ax.text(-1.15, y, "forward", **style)
-    if gradient:
-        _solid(ax, "key", (1.35, y), (0.5, y), 1, 0.2, number=False)
-        ax.text(1.55, y, "gradient, as wide as its norm (the number)", **style)
 
 
 def _box(
@@ -473,7 +518,7 @@ def _box(
     *,
     dashed: bool = False,
     fill: bool = False,
-    strong: bool = False,
+    size: int = 14,
 ) -> None:
     pad = 0.06
     box = FancyBboxPatch(
@@ -484,13 +529,13 @@ def _box(
         facecolor=(colour, 0.13) if fill else "white",
         edgecolor=colour,
         linestyle=(0, (3, 2.5)) if dashed else "-",
-        linewidth=3.4 if strong else 1.5,
+        linewidth=1.5,
         gid=f"node-{name}",
         zorder=3,
     )
     ax.add_patch(box)
     pale = colour == FAINT
-    style = {"color": "#8a8a8a" if pale else "#222222", "fontsize": 13, "zorder": 4}
+    style = {"color": QUIET if pale else "#222222", "fontsize": size, "zorder": 4}
     ax.text(x, y, text, ha="center", va="center", gid=f"label-{name}", **style)
 
 
@@ -511,10 +556,12 @@ def _dashed(ax: Axes, name: str, start, end, colour: str) -> None:
     ax.add_patch(arrow)
 
 
-def _solid(ax: Axes, name: str, start, end, norm: float, scale: float, number: bool = True) -> None:
+def _solid(
+    ax: Axes, name: str, start, end, norm: float, largest: float, number: bool = True
+) -> None:
     if norm == 0:
         return
-    (x, y), width = start, norm * scale
+    (x, y), width = start, WIDEST * (norm / largest)
     dx, dy = end[0] - x, end[1] - y
     arrow = FancyArrow(
         x,
@@ -533,12 +580,50 @@ def _solid(ax: Axes, name: str, start, end, norm: float, scale: float, number: b
     )
     ax.add_patch(arrow)
     if number:
-        text = f"{norm:.2f}" if norm >= 0.005 else f"{norm:.0e}".replace("e-0", "e−")
-        style = {"color": "#A34700", "fontsize": 10, "zorder": 4, "gid": f"norm-{name}"}
+        style = {"color": "#A34700", "fontsize": 11, "zorder": 4, "gid": f"norm-{name}"}
         if dx:
-            ax.text(x + dx / 2, y - width / 2 - 0.14, text, ha="center", va="top", **style)
+            # below the head too, and right of the box of the initial state
+            place, style = (x + dx / 2 + 0.04, y - width / 2 - 0.16), style | {"va": "top"}
+            ax.text(*place, _written(norm, norm), ha="center", **style)
         else:
-            ax.text(x + width / 2 + 0.12, y + dy / 2, text, ha="left", va="center", **style)
+            place, style = (x + width / 2 + 0.12, y + dy / 2), style | {"va": "center"}
+            ax.text(*place, _written(norm, norm), ha="left", **style)
+
+
+def _written(value: float, largest: float) -> str:
+    """Return ``value`` in six signs at most, as numbers of the size of ``largest`` are written."""
+    if 0.005 <= largest < 1000 or value == 0:
+        text = f"{value:.2f}" if largest < 100 else f"{value:.1f}"
+        if value == 0 or float(text) == 0:
+            text = text.lstrip("-")
+    else:
+        digits, power = f"{value:.0e}".split("e")
+        text = f"{digits}e{int(power)}"
+    return text.replace("-", "−")
+
+
+def _largest(values: np.ndarray) -> float:
+    """Return the largest absolute value as the end of a colour scale, which cannot be zero."""
+    largest = float(np.abs(values).max())
+    return max(largest, 1 / HUGE) if largest else 1.0
+
+
+def _norms(values: np.ndarray) -> np.ndarray:
+    """Return the Euclidean norm of each row, none lost to a square too small to be a number."""
+    rows = np.abs(values.reshape(len(values), -1))
+    largest = rows.max(axis=1)
+    scale = np.where(largest > 0, largest, 1)
+    return largest * np.linalg.norm(rows / scale[:, None], axis=1)
+
+
+def _check_axes(ax) -> Axes | None:
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax: expected matplotlib Axes, got {type(ax).__name__}")
+    return ax
+
+
+def _check_numbers(values, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    return check_array(values, name, shape, low=-HUGE, high=HUGE).astype(float)
 
 
 def _check_integer(value, name: str, low: int, high: int | None) -> int:
@@ -551,7 +636,7 @@ def _check_integer(value, name: str, low: int, high: int | None) -> int:
 
 
 def _check_steps(timesteps: int, cost_steps) -> list[int]:
-    timesteps = _check_integer(timesteps, "timesteps", 1, None)
+    timesteps = _check_integer(timesteps, "timesteps", 1, MOST)
     steps = check_array(
         cost_steps, "cost_steps", (None,), kind="integer", low=0, high=timesteps - 1
     ).tolist()
@@ -568,7 +653,8 @@ def _check_norms(timesteps: int, cost_steps: list[int], entering, carried, landi
     if missing:
         raise ValueError(f"{missing[0]}: expected the norms of all three kinds or of none")
     entering, carried, landing = (
-        check_array(norms, name, (timesteps,), low=0).astype(float) for name, norms in named.items()
+        check_array(norms, name, (timesteps,), low=0, high=HUGE).astype(float)
+        for name, norms in named.items()
     )
     ignored = sorted(set(range(timesteps)) - set(cost_steps))
     if entering[ignored].any():
@@ -578,12 +664,20 @@ def _check_norms(timesteps: int, cost_steps: list[int], entering, carried, landi
     return entering, carried, landing
 
 
+def _check_passes(states, deltas, terms) -> tuple[np.ndarray, ...]:
+    states = _check_numbers(states, "states", (None, None))
+    if len(states) > MOST:
+        raise ValueError(f"states: expected at most {MOST} timesteps, got {len(states)}")
+    deltas = _check_numbers(deltas, "deltas", states.shape)
+    return states, deltas, _check_numbers(terms, "terms", (len(states), None, states.shape[1]))
+
+
 def _check_record(states, entering, carried, deltas, terms) -> tuple[np.ndarray, ...]:
-    states = check_array(states, "states", (None, None)).astype(float)
-    others = {"entering": entering, "carried": carried, "deltas": deltas}
-    checked = [check_array(a, name, states.shape).astype(float) for name, a in others.items()]
-    terms = check_array(terms, "terms", (len(states), None, states.shape[1])).astype(float)
-    return states, *checked, terms
+    states, deltas, terms = _check_passes(states, deltas, terms)
+    entering = _check_numbers(entering, "entering", states.shape)
+    if not entering.any():
+        raise ValueError("entering: expected a number other than zero, got zeros only")
+    return states, entering, _check_numbers(carried, "carried", states.shape), deltas, terms
 
 
 def _check_mask(shown, shape: tuple[int, ...]) -> np.ndarray:
