@@ -204,6 +204,7 @@ def train(rung: str, seed: int) -> dict:
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             steps_per_epoch=steps_per_epoch(recipe),
+            shuffle=False,
             verbose=0,
             callbacks=[Progress()],
         )
