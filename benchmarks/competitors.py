@@ -1,0 +1,343 @@
+"""The competitors: one epoch of SimpleRNN + Dense(10), each in its own framework and process.
+
+Every competitor starts from the same weights, takes the same float32 images, shuffles all of them
+anew each epoch, and updates with the same Adam after each batch, keeping loss and accuracy.
+"""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+FEATURES, CLASSES = 28, 10
+# PyTorch adds Adam's epsilon at another place, so it is too small here to tell them apart.
+LEARNING_RATE, EPSILON = 0.001, 1e-8
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """What to run, and how.
+
+    Attributes:
+        what: one line for the table.
+        framework: a key of ``FRAMEWORKS``.
+        options: keyword arguments of its class.
+        environment: variables to set in its process before the framework is imported.
+    """
+
+    what: str
+    framework: str
+    options: Mapping = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+# Each operation on one thread, two operations at a time.
+TWO_LANES = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2"}
+
+COMPETITORS = {
+    "keras": Competitor("Keras as written", "keras"),
+    "whole_epoch": Competitor(
+        "+ steps_per_execution: the whole epoch", "keras", {"whole_epoch": True}
+    ),
+    "unrolled": Competitor("+ unroll=True", "keras", {"rnn": "unrolled", "whole_epoch": True}),
+    "lanes": Competitor(
+        "+ one thread an operation, two operations at a time",
+        "keras",
+        {"rnn": "unrolled", "whole_epoch": True},
+        TWO_LANES,
+    ),
+    "halves": Competitor(
+        "+ the batch as two halves", "keras", {"rnn": "halves", "whole_epoch": True}, TWO_LANES
+    ),
+    "xla": Competitor(
+        "unroll=True and XLA",
+        "keras",
+        {"rnn": "unrolled", "whole_epoch": True, "jit_compile": True},
+    ),
+    "bptt": Competitor(
+        "hand-written BPTT", "keras", {"rnn": "bptt", "lanes": 1, "whole_epoch": True}, TWO_LANES
+    ),
+    "bptt_halves": Competitor(
+        "hand-written BPTT, the batch as two halves",
+        "keras",
+        {"rnn": "bptt", "lanes": 2, "whole_epoch": True},
+        TWO_LANES,
+    ),
+    "pytorch": Competitor("PyTorch nn.RNN", "pytorch"),
+    "pytorch_compiled": Competitor("PyTorch nn.RNN, torch.compile", "pytorch", {"compiled": True}),
+    "jax": Competitor("JAX lax.scan", "jax", {"unroll": 28}),
+}
+SGEMM = Competitor("TensorFlow's matmul", "sgemm")
+
+
+def initial_weights(units: int, seed: int = 14) -> list[np.ndarray]:
+    """Return kernel, recurrent kernel, bias, Dense kernel, Dense bias as Keras starts them."""
+    rng = np.random.default_rng(seed)
+
+    def glorot_uniform(rows, columns):
+        limit = np.sqrt(6 / (rows + columns))
+        return rng.uniform(-limit, limit, (rows, columns)).astype(np.float32)
+
+    orthogonal = np.linalg.qr(rng.normal(size=(units, units)))[0].astype(np.float32)
+    return [
+        glorot_uniform(FEATURES, units),
+        orthogonal,
+        np.zeros(units, np.float32),
+        glorot_uniform(units, CLASSES),
+        np.zeros(CLASSES, np.float32),
+    ]
+
+
+class KerasClassifier:
+    """``Sequential([SimpleRNN or a stand-in, Dense(10)])``, trained by ``fit``."""
+
+    def __init__(
+        self, X, y, units, batch_size, rnn="plain", lanes=1, whole_epoch=False, jit_compile=False
+    ):
+        import keras
+
+        self.X, self.y, self.batch_size = X, y, batch_size
+        inputs = keras.Input(X.shape[1:], batch_size=batch_size)
+        if rnn == "plain":
+            states = keras.layers.SimpleRNN(units)(inputs)
+        elif rnn == "unrolled":
+            states = keras.layers.SimpleRNN(units, unroll=True)(inputs)
+        elif rnn == "halves":
+            layer = keras.layers.SimpleRNN(units, unroll=True)
+            states = keras.ops.concatenate([layer(half) for half in keras.ops.split(inputs, 2)])
+        else:
+            from bptt_layer import BPTT
+
+            states = BPTT(units, lanes)(inputs)
+        outputs = keras.layers.Dense(CLASSES, activation="softmax")(states)
+        self.model = keras.Model(inputs, outputs)
+        self.model.set_weights(initial_weights(units))
+        self.model.compile(
+            optimizer=keras.optimizers.Adam(LEARNING_RATE, epsilon=EPSILON),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            steps_per_execution=len(X) // batch_size if whole_epoch else 1,
+            jit_compile=jit_compile,
+        )
+
+    def step(self, X: np.ndarray, y: np.ndarray) -> float:
+        """Train on one batch and return its loss."""
+        return self.model.fit(X, y, batch_size=len(X), verbose=0).history["loss"][0]
+
+    def epoch(self) -> None:
+        """Train on all images, shuffled anew."""
+        self.model.fit(self.X, self.y, batch_size=self.batch_size, verbose=0)
+
+
+class PyTorchClassifier:
+    """``nn.RNN`` and ``nn.Linear``; ``nn.RNN``'s second bias stays at zero, as Keras has one."""
+
+    def __init__(self, X, y, units, batch_size, compiled=False):
+        import torch
+        from torch import nn
+
+        self.torch, self.batch_size = torch, batch_size
+        self.X, self.y = torch.from_numpy(X), torch.from_numpy(y).long()
+        kernel, recurrent_kernel, bias, dense_kernel, dense_bias = initial_weights(units)
+        self.rnn = nn.RNN(FEATURES, units, batch_first=True)
+        self.dense = nn.Linear(units, CLASSES)
+        with torch.no_grad():
+            for parameter, value in [
+                (self.rnn.weight_ih_l0, kernel.T),
+                (self.rnn.weight_hh_l0, recurrent_kernel.T),
+                (self.rnn.bias_ih_l0, bias),
+                (self.rnn.bias_hh_l0, np.zeros_like(bias)),
+                (self.dense.weight, dense_kernel.T),
+                (self.dense.bias, dense_bias),
+            ]:
+                parameter.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+        self.rnn.bias_hh_l0.requires_grad_(False)
+        parameters = [
+            p for p in (*self.rnn.parameters(), *self.dense.parameters()) if p.requires_grad
+        ]
+        self.optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE, eps=EPSILON)
+        self.loss_and_hits = self._loss_and_hits
+        if compiled:
+            torch._dynamo.config.allow_rnn = True
+            self.loss_and_hits = torch.compile(self._loss_and_hits)
+
+    def _loss_and_hits(self, X, y):
+        logits = self.dense(self.rnn(X)[0][:, -1])
+        loss = self.torch.nn.functional.cross_entropy(logits, y)
+        return loss, (logits.argmax(1) == y).sum()
+
+    def _train(self, X, y):
+        self.optimizer.zero_grad()
+        loss, hits = self.loss_and_hits(X, y)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), hits
+
+    def step(self, X, y):
+        return self._train(self.torch.from_numpy(X), self.torch.from_numpy(y).long())[0].item()
+
+    def epoch(self):
+        losses, hits = 0, 0
+        for batch in self.torch.randperm(len(self.X)).split(self.batch_size):
+            loss, hit = self._train(self.X[batch], self.y[batch])
+            losses, hits = losses + loss, hits + hit
+        return losses.item(), hits.item()
+
+
+class JaxClassifier:
+    """The whole epoch in one ``lax.scan`` over batches, each a ``lax.scan`` over timesteps."""
+
+    def __init__(self, X, y, units, batch_size, unroll=28):
+        import jax
+        import jax.numpy as jnp
+
+        self.X, self.y = jax.device_put(X), jax.device_put(y)
+        self.weights = [jnp.asarray(weight) for weight in initial_weights(units)]
+        self.state = (
+            self.weights,
+            [jnp.zeros_like(weight) for weight in self.weights],
+            [jnp.zeros_like(weight) for weight in self.weights],
+            jnp.zeros((), jnp.int32),
+        )
+        self.key = jax.random.key(14)
+        self.jax = jax
+
+        def loss_and_hits(weights, X, y):
+            kernel, recurrent_kernel, bias, dense_kernel, dense_bias = weights
+            products = X.transpose(1, 0, 2) @ kernel + bias
+
+            def cell(state, product):
+                return jnp.tanh(product + state @ recurrent_kernel), None
+
+            start = jnp.zeros((len(X), units), X.dtype)
+            state, _ = jax.lax.scan(cell, start, products, unroll=unroll)
+            logits = state @ dense_kernel + dense_bias
+            logs = jax.nn.log_softmax(logits)
+            loss = -jnp.take_along_axis(logs, y[:, None], axis=1).mean()
+            return loss, (logits.argmax(1) == y).sum()
+
+        def train(state, X, y):
+            weights, firsts, seconds, count = state
+            (loss, hits), gradients = jax.value_and_grad(loss_and_hits, has_aux=True)(weights, X, y)
+            count = count + 1
+            rate = LEARNING_RATE * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+            firsts = [0.9 * m + 0.1 * g for m, g in zip(firsts, gradients, strict=True)]
+            seconds = [0.999 * v + 0.001 * g * g for v, g in zip(seconds, gradients, strict=True)]
+            weights = [
+                w - rate * m / (jnp.sqrt(v) + EPSILON)
+                for w, m, v in zip(weights, firsts, seconds, strict=True)
+            ]
+            return (weights, firsts, seconds, count), (loss, hits)
+
+        def epoch(state, X, y, key):
+            batches = jax.random.permutation(key, len(X)).reshape(-1, batch_size)
+            return jax.lax.scan(lambda s, batch: train(s, X[batch], y[batch]), state, batches)
+
+        self.train, self.train_epoch = jax.jit(train), jax.jit(epoch)
+
+    def step(self, X, y):
+        self.state, (loss, _) = self.train(self.state, X, y)
+        return float(loss)
+
+    def epoch(self):
+        self.key, key = self.jax.random.split(self.key)
+        self.state, (losses, hits) = self.train_epoch(self.state, self.X, self.y, key)
+        return losses.sum().item(), hits.sum().item()
+
+
+class Sgemm:
+    """TensorFlow's matmul of square float32 matrices, each product taking the one before."""
+
+    def __init__(self):
+        import tensorflow as tf
+
+        @tf.function
+        def products(matrix, count):
+            product = matrix
+            for _ in tf.range(count):
+                product = tf.matmul(product, matrix)
+            return product
+
+        self.products = products
+        self.matrices = {  # orthogonal, so that products neither grow nor vanish
+            size: tf.constant(
+                np.linalg.qr(np.random.default_rng(14).normal(size=(size, size)))[0], tf.float32
+            )
+            for size in (1024, 150)
+        }
+        self.rates()
+
+    def rates(self) -> dict[int, float]:
+        """Return GFLOP/s by size, the best of three."""
+        rates = {}
+        for size, count in ((1024, 20), (150, 2000)):
+            seconds = []
+            for _ in range(3):
+                start = time.perf_counter()
+                self.products(self.matrices[size], count).numpy()
+                seconds.append(time.perf_counter() - start)
+            rates[size] = 2 * size**3 * count / min(seconds) / 1e9
+        return rates
+
+
+FRAMEWORKS = {
+    "keras": KerasClassifier,
+    "pytorch": PyTorchClassifier,
+    "jax": JaxClassifier,
+    "sgemm": Sgemm,
+}
+
+
+class Worker:
+    """A competitor in a process of its own, with its own threads, asleep between calls."""
+
+    def __init__(self, competitor: Competitor):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, competitor), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def call(self, name: str, *arguments):
+        """Return what the process answers; an exception there is raised here."""
+        self.pipe.send((name, arguments))
+        answer = self.pipe.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self):
+        self.pipe.close()
+        self.process.join()
+
+
+def _serve(pipe, competitor: Competitor) -> None:
+    os.environ |= competitor.environment
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    model = None
+    while True:
+        try:
+            name, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if name == "build":
+                model = FRAMEWORKS[competitor.framework](*arguments, **competitor.options)
+                answer = None
+            elif name == "losses":
+                (batches,) = arguments
+                answer = [float(model.step(X, y)) for X, y in batches]
+            elif name == "rates":
+                answer = model.rates()
+            else:
+                start = time.perf_counter()
+                model.epoch()
+                answer = time.perf_counter() - start
+        except ModuleNotFoundError as error:
+            answer = error
+        except Exception as error:
+            answer = RuntimeError(f"{competitor.what}: {type(error).__name__}: {error}")
+        pipe.send(answer)
