@@ -1,7 +1,5 @@
-"""The speed benchmarks: equal work, honest arithmetic; the committed results are what they say."""
+"""The speed benchmark: equal work, honest arithmetic."""
 
-import json
-import statistics
 import sys
 from pathlib import Path
 
@@ -9,10 +7,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import competitors  # noqa: E402
-import cost_growth  # noqa: E402
 import epoch_time  # noqa: E402
 
 
@@ -27,12 +23,6 @@ def test_losses_that_differ_are_refused():
     for other in (1.0002, np.nan):
         with pytest.raises(ValueError, match=r"losses: expected to agree to 0\.0001, got"):
             epoch_time.largest_difference({"a": [2.0, 1.0], "b": [2.0, other]})
-
-
-def test_slope_of_a_power_law():
-    assert cost_growth.slope([32, 150, 1024], [7 * n**1.7 for n in (32, 150, 1024)]) == (
-        pytest.approx(1.7)
-    )
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
@@ -74,18 +64,3 @@ def test_an_error_in_a_competitor_is_raised_here():
     with pytest.raises(RuntimeError, match="wrong: KeyError: 'nothing'"):
         worker.call("build")
     worker.close()
-
-
-def test_committed_epoch_times():
-    result = json.loads((RESULTS / "epoch_time.json").read_text())
-    assert [row["name"] for row in result["rows"]] == list(competitors.COMPETITORS)
-    assert (result["images"], result["batch_size"], round(result["gflop"])) == (60_000, 150, 255)
-    assert result["largest_difference_of_losses"] <= 1e-4
-    assert all(result["machine"]["versions"].values())
-    reference = result["rows"][0]["seconds"]
-    for row in result["rows"]:
-        assert len(row["rounds"]) >= 5
-        assert row["seconds"] == statistics.median(row["rounds"])
-        assert row["ratio_to_keras"] == pytest.approx(row["seconds"] / reference)
-        share = result["gflop"] / row["seconds"] / result["sgemm_gflops"]["1024"]
-        assert row["share_of_sgemm_1024"] == pytest.approx(share)
