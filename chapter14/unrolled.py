@@ -385,6 +385,7 @@ def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: s
     book.caption = ipywidgets.Label(captions[0])
     book.image = ipywidgets.Image(value=pages[0], format="png")
     book.image.layout.max_width = "100%"
+    book.image.layout.align_self = "flex-start"  # a box would stretch it
     ipywidgets.jslink((book.play, "value"), (book.slider, "value"))
 
     def turn(change) -> None:
