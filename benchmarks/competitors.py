@@ -127,9 +127,9 @@ class KerasClassifier:
         """Train on one batch and return its loss."""
         return self.model.fit(X, y, batch_size=len(X), verbose=0).history["loss"][0]
 
-    def epoch(self) -> None:
-        """Train on all images, shuffled anew."""
-        self.model.fit(self.X, self.y, batch_size=self.batch_size, verbose=0)
+    def train(self, epochs: int) -> None:
+        """Train on all images, shuffled anew each epoch."""
+        self.model.fit(self.X, self.y, batch_size=self.batch_size, epochs=epochs, verbose=0)
 
 
 class PyTorchClassifier:
@@ -169,7 +169,7 @@ class PyTorchClassifier:
         loss = self.torch.nn.functional.cross_entropy(logits, y)
         return loss, (logits.argmax(1) == y).sum()
 
-    def _train(self, X, y):
+    def _update(self, X, y):
         self.optimizer.zero_grad()
         loss, hits = self.loss_and_hits(X, y)
         loss.backward()
@@ -177,14 +177,15 @@ class PyTorchClassifier:
         return loss.detach(), hits
 
     def step(self, X, y):
-        return self._train(self.torch.from_numpy(X), self.torch.from_numpy(y).long())[0].item()
+        return self._update(self.torch.from_numpy(X), self.torch.from_numpy(y).long())[0].item()
 
-    def epoch(self):
-        losses, hits = 0, 0
-        for batch in self.torch.randperm(len(self.X)).split(self.batch_size):
-            loss, hit = self._train(self.X[batch], self.y[batch])
-            losses, hits = losses + loss, hits + hit
-        return losses.item(), hits.item()
+    def train(self, epochs):
+        for _ in range(epochs):
+            losses, hits = 0, 0
+            for batch in self.torch.randperm(len(self.X)).split(self.batch_size):
+                loss, hit = self._update(self.X[batch], self.y[batch])
+                losses, hits = losses + loss, hits + hit
+            losses.item(), hits.item()
 
 
 class JaxClassifier:
@@ -219,7 +220,7 @@ class JaxClassifier:
             loss = -jnp.take_along_axis(logs, y[:, None], axis=1).mean()
             return loss, (logits.argmax(1) == y).sum()
 
-        def train(state, X, y):
+        def update(state, X, y):
             weights, firsts, seconds, count = state
             (loss, hits), gradients = jax.value_and_grad(loss_and_hits, has_aux=True)(weights, X, y)
             count = count + 1
@@ -234,18 +235,19 @@ class JaxClassifier:
 
         def epoch(state, X, y, key):
             batches = jax.random.permutation(key, len(X)).reshape(-1, batch_size)
-            return jax.lax.scan(lambda s, batch: train(s, X[batch], y[batch]), state, batches)
+            return jax.lax.scan(lambda s, batch: update(s, X[batch], y[batch]), state, batches)
 
-        self.train, self.train_epoch = jax.jit(train), jax.jit(epoch)
+        self.update, self.epoch = jax.jit(update), jax.jit(epoch)
 
     def step(self, X, y):
-        self.state, (loss, _) = self.train(self.state, X, y)
+        self.state, (loss, _) = self.update(self.state, X, y)
         return float(loss)
 
-    def epoch(self):
-        self.key, key = self.jax.random.split(self.key)
-        self.state, (losses, hits) = self.train_epoch(self.state, self.X, self.y, key)
-        return losses.sum().item(), hits.sum().item()
+    def train(self, epochs):
+        for _ in range(epochs):
+            self.key, key = self.jax.random.split(self.key)
+            self.state, (losses, hits) = self.epoch(self.state, self.X, self.y, key)
+            losses.sum().item(), hits.sum().item()
 
 
 class Sgemm:
@@ -334,7 +336,7 @@ def _serve(pipe, competitor: Competitor) -> None:
                 answer = model.rates()
             else:
                 start = time.perf_counter()
-                model.epoch()
+                model.train(*arguments)
                 answer = time.perf_counter() - start
         except ModuleNotFoundError as error:
             answer = error

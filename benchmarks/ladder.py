@@ -31,14 +31,18 @@ COLUMNS = ("rung", "seed", "epochs", "seconds", "validation", "test", "versions"
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a rung is trained; the defaults are the book's recipe with Keras' own start."""
+    """How a rung is trained; the defaults are the book's recipe with Keras' own start.
+
+    That start is a Glorot kernel and an orthogonal recurrent kernel, for tanh. With ReLU the
+    recurrent kernel starts as the identity, and gradients are clipped to a norm of one.
+    """
 
     epochs: int
     batch_size: int = 150
-    relu_identity: bool = False  # else tanh, Glorot kernel, orthogonal recurrent kernel
-    muon: bool = False  # else Adam at a constant learning rate
-    learning_rate: float = 0.001  # with Muon: its peak
-    warmup: float = 0.05  # share of all batches
+    relu_identity: bool = False
+    muon: bool = False  # else Adam
+    learning_rate: float = 0.001  # with a warm-up: its peak
+    warmup: float = 0.0  # share of all batches, then a cosine; 0: constant learning rate
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     warp: dict | None = None  # arguments of `augment`
@@ -46,19 +50,25 @@ class Recipe:
 
 
 WARP = {"rotation": 8.0, "shear": 0.1, "zoom": 0.08, "shift": 1.3}
-MUON = Recipe(3, 250, relu_identity=True, muon=True, learning_rate=0.004, steps_per_execution=44)
+RELU = Recipe(3, relu_identity=True, steps_per_execution=61)
+FAST = Recipe(3, 250, True, muon=True, learning_rate=0.004, warmup=0.2, steps_per_execution=44)
+LONG = dataclasses.replace(FAST, epochs=20, warmup=0.05)
+NINETY_NINE = dataclasses.replace(LONG, weight_decay=0.05, label_smoothing=0.02, warp=WARP)
 RUNGS = {
+    "book-3": Recipe(3),
     "book-10": Recipe(10),
-    "book-100": Recipe(100),
-    "fast": dataclasses.replace(MUON, warmup=0.2),
-    "99": dataclasses.replace(MUON, epochs=20, weight_decay=0.05, label_smoothing=0.02, warp=WARP),
+    "book-100": Recipe(100, steps_per_execution=61),
+    "relu": RELU,
+    "schedule": dataclasses.replace(RELU, learning_rate=0.003, warmup=0.2),
+    "fast": FAST,
+    "longer": LONG,
+    "warp": dataclasses.replace(LONG, warp=WARP),
+    "99": NINETY_NINE,
     "record": dataclasses.replace(
-        MUON,
+        NINETY_NINE,
         epochs=100,
         batch_size=150,
         learning_rate=0.003,
-        weight_decay=0.05,
-        label_smoothing=0.02,
         warp=WARP | {"elastic": 1.7, "grid": 6},
         steps_per_execution=61,
     ),
@@ -78,7 +88,7 @@ def build_classifier(recipe: Recipe):
         ]
     )
     model.compile(
-        optimizer=muon(recipe) if recipe.muon else keras.optimizers.Adam(recipe.learning_rate),
+        optimizer=muon(recipe) if recipe.muon else adam(recipe),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
         steps_per_execution=recipe.steps_per_execution,
@@ -86,8 +96,31 @@ def build_classifier(recipe: Recipe):
     return model
 
 
+def learning_rate(recipe: Recipe):
+    """Return the recipe's constant learning rate, or its warm-up and cosine."""
+    import keras
+
+    if not recipe.warmup:
+        return recipe.learning_rate
+    total = recipe.epochs * steps_per_epoch(recipe)
+    warmup = round(recipe.warmup * total)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
+        decay_steps=total - warmup,
+    )
+
+
+def adam(recipe: Recipe):
+    import keras
+
+    clip = 1.0 if recipe.relu_identity else None
+    return keras.optimizers.Adam(learning_rate(recipe), global_clipnorm=clip)
+
+
 def muon(recipe: Recipe):
-    """Return Keras' Muon, warm-up and cosine, a smaller step for the recurrent kernel."""
+    """Return Keras' Muon with a smaller step for the recurrent kernel; Dense gets AdamW."""
     import keras
 
     class RecurrentMuon(keras.optimizers.Muon):
@@ -96,16 +129,8 @@ def muon(recipe: Recipe):
             factor = 0.4 if path.endswith("recurrent_kernel") else 1.0
             super().update_step(gradient, variable, learning_rate * factor)
 
-    total = recipe.epochs * steps_per_epoch(recipe)
-    warmup = round(recipe.warmup * total)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=total - warmup,
-    )
     return RecurrentMuon(
-        schedule,
+        learning_rate(recipe),
         weight_decay=recipe.weight_decay,
         adam_weight_decay=recipe.weight_decay,
         exclude_layers=["dense"],
