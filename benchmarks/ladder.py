@@ -52,7 +52,7 @@ class Recipe:
 WARP = {"rotation": 8.0, "shear": 0.1, "zoom": 0.08, "shift": 1.3}
 RELU = Recipe(3, relu_identity=True, steps_per_execution=61)
 FAST = Recipe(3, 250, True, muon=True, learning_rate=0.004, warmup=0.2, steps_per_execution=44)
-LONG = dataclasses.replace(FAST, epochs=10, warmup=0.05)
+LONG = dataclasses.replace(FAST, epochs=8, warmup=0.05)
 NINETY_NINE = dataclasses.replace(LONG, weight_decay=0.05, label_smoothing=0.02, warp=WARP)
 RUNGS = {
     "book-3": Recipe(3),
