@@ -96,7 +96,7 @@ def measure(names: list[str], images: int = 60_000, rounds: int = ROUNDS) -> dic
             continue
         workers[name] = worker
         losses[name] = worker.call("losses", batches)
-        first[name] = worker.call("train", 1)
+        [first[name]] = worker.call("train", 1)
         print(f"{name}: ready, first epoch {first[name]:.2f} s", file=sys.stderr, flush=True)
     difference = largest_difference(losses)
     sgemm = Worker(SGEMM)
@@ -108,7 +108,7 @@ def measure(names: list[str], images: int = 60_000, rounds: int = ROUNDS) -> dic
         rates.append(sgemm.call("rates"))
         for name, worker in workers.items():
             time.sleep(0.3)  # the threads of the one before go to sleep
-            seconds[name].append(worker.call("train", 1))
+            seconds[name] += worker.call("train", 1)
     for worker in (*workers.values(), sgemm):
         worker.close()
     gflops = {size: statistics.median(rate[size] for rate in rates) for size in rates[0]}

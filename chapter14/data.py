@@ -1,5 +1,6 @@
 """MNIST as sequences of rows, split as in the book; the book's learning curve; input checks."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -11,6 +12,12 @@ import numpy as np
 MNIST_FILE = Path(__file__).with_name("mnist.npz")
 MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 BOOK_CURVE_FILE = Path(__file__).with_name("book_curve.csv")
+_INSTALLED_RESULTS = Path(__file__).with_name("results")
+RESULTS_FOLDER = (
+    _INSTALLED_RESULTS
+    if _INSTALLED_RESULTS.is_dir()
+    else Path(__file__).parents[1] / "benchmarks" / "results"
+)
 VALIDATION_SIZE = 5_000
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -78,11 +85,45 @@ def load_book_curve() -> dict[str, np.ndarray]:
         >>> round(float(curve["test_accuracy"].max()), 4)
         0.9831
     """
-    with BOOK_CURVE_FILE.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    curve = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    curve["epoch"] = curve["epoch"].astype(int)
-    return curve
+    return _read_columns(BOOK_CURVE_FILE)
+
+
+def load_results(rung: str) -> dict[str, np.ndarray]:
+    """Return the committed results of one rung of notebook 04, a run of one seed in each row.
+
+    Args:
+        rung: a rung of ``benchmarks/ladder.py``, for example ``"99"``; or ``"search"``, every
+            recipe that was tried.
+
+    Returns:
+        the columns by name, among them ``seed`` and ``epochs`` (int), ``seconds`` and the
+        accuracies ``validation`` and ``test`` (float64), each of shape (runs,).
+
+    Raises:
+        ValueError: there are no results of that name.
+
+    Example:
+        >>> float(load_results("99")["test"].mean()) > 0.99
+        True
+    """
+    path = RESULTS_FOLDER / f"{rung}.csv"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in RESULTS_FOLDER.glob("*.csv")))
+        raise ValueError(f"rung: expected one of {names}; got {rung!r}")
+    return _read_columns(path)
+
+
+def _read_columns(path: Path) -> dict[str, np.ndarray]:
+    with path.open(newline="") as file:
+        names, *rows = csv.reader(file)
+    columns = {}
+    for name, column in zip(names, zip(*rows, strict=True), strict=True):
+        columns[name] = np.array(column)
+        for kind in (int, float):
+            with contextlib.suppress(ValueError):
+                columns[name] = np.array([kind(value) for value in column])
+                break
+    return columns
 
 
 def augment(

@@ -16,7 +16,11 @@ import importlib.util
 import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("chapter14") is None:
-    %pip install --quiet --no-deps git+https://github.com/{address}"""
+    %pip install -qqq --no-deps git+https://github.com/{address}
+    %pip install -qqq --no-deps --upgrade wigglystuff drawdata anywidget
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("chapter14") is None:
+        raise ImportError("no chapter14: check the way to GitHub, then run this cell again")"""
 
 sys.path.insert(0, str(ROOT / "tools"))
 import run_notebooks  # noqa: E402
