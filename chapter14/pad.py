@@ -10,7 +10,7 @@ from PIL import Image
 from chapter14.data import check_array
 from chapter14.plots import plot_belief
 
-FAINT = 0.1  # less ink than this, as a share of the darkest, does not count for the frame
+FAINT = 0.002  # less ink than half a grey level does not count
 
 
 def prepare(drawing) -> np.ndarray:
@@ -19,7 +19,8 @@ def prepare(drawing) -> np.ndarray:
     As its makers did it (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"): the
     ink is cropped, its longer side is fitted into 20 pixels with the aspect ratio kept and edges
     antialiased, and its centre of mass is put at the centre of 28 x 28, to the nearest pixel and as
-    far as the frame allows. The darkest ink becomes 1.
+    far as the frame allows. Pixel 14 is that centre, counted from 0: so it is in MNIST, whose
+    own images come out as they went in. The darkest ink becomes 1.
 
     Args:
         drawing: uint8, shape (height, width), (height, width, 3) or (height, width, 4), or a PIL
@@ -49,7 +50,7 @@ def prepare(drawing) -> np.ndarray:
     small = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BILINEAR))
     small = small / small.max()
     top, left = (
-        int(np.clip(round(13.5 - _centre_of_mass(small, axis)), 0, 28 - small.shape[axis]))
+        int(np.clip(round(14 - _centre_of_mass(small, axis)), 0, 28 - small.shape[axis]))
         for axis in (0, 1)
     )
     image = np.zeros((28, 28), np.float32)
@@ -76,7 +77,7 @@ def _ink(drawing) -> np.ndarray:
         light = light.mean(axis=2)
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
     ink = np.abs(light - np.median(border))
-    return ink / ink.max() if ink.max() > FAINT else np.zeros_like(ink)
+    return ink / ink.max() if ink.max() > 0.1 else np.zeros_like(ink)
 
 
 def _centre_of_mass(image: np.ndarray, axis: int) -> float:
@@ -138,6 +139,8 @@ def plot_drawing(drawing, believe: Callable[[np.ndarray], np.ndarray]):
         >>> plt.close(figure)
     """
     image = prepare(drawing)
+    if image.any():
+        belief = check_array(np.asarray(believe(image[None])), "believe", (1, 28, 10))[0]
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.6, 3.6), layout="none", sharey=True)
     figure.subplots_adjust(left=0.06, right=0.98, bottom=0.14, top=0.88, wspace=0.05)
     left.imshow(image, cmap="Greys", vmin=0, vmax=1, aspect="auto")
@@ -147,7 +150,6 @@ def plot_drawing(drawing, believe: Callable[[np.ndarray], np.ndarray]):
         right.axis("off")
         figure.set_label("nothing drawn yet")
         return figure
-    belief = check_array(np.asarray(believe(image[None])), "believe", (1, 28, 10))[0]
     best = [int(digit) for digit in belief[-1].argsort()[::-1][:3]]
     chances = [f"{digit}: {belief[-1, digit]:.0%}".replace("%", " %") for digit in best]
     plot_belief(belief, best[0], ax=right)

@@ -24,7 +24,6 @@ def quiet_start() -> Iterator[None]:
         ...     import tensorflow as tf
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only from C++, from here on
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # and from Python: no retracing advice
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held_back:
@@ -39,6 +38,8 @@ def quiet_start() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+            # and from Python, after TensorFlow has set its own level: no retracing advice
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def describe_runtime() -> str:

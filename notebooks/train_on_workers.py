@@ -25,7 +25,9 @@ def find_cluster() -> tuple[list[str], int]:
     if text is None and "SLURM_PROCID" in os.environ:
         import tensorflow as tf
 
-        slurm = tf.distribute.cluster_resolver.SlurmClusterResolver(auto_set_gpu=False)
+        # No GPU is assigned here; the resolver only wants to hear of enough, or asks nvidia-smi.
+        gpus = {"gpus_per_node": int(os.environ["SLURM_STEP_NUM_TASKS"]), "gpus_per_task": 1}
+        slurm = tf.distribute.cluster_resolver.SlurmClusterResolver(**gpus, auto_set_gpu=False)
         cluster, (kind, index) = slurm.cluster_spec().as_dict(), slurm.get_task_info()
         text = json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
         os.environ["TF_CONFIG"] = text

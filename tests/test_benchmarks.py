@@ -1,14 +1,19 @@
 """The speed benchmark: equal work, honest arithmetic."""
 
+import json
+import statistics
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from chapter14.data import RESULTS_FOLDER
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import competitors  # noqa: E402
+import cost_growth  # noqa: E402
 import epoch_time  # noqa: E402
 
 
@@ -64,3 +69,44 @@ def test_an_error_in_a_competitor_is_raised_here():
     with pytest.raises(RuntimeError, match="wrong: KeyError: 'nothing'"):
         worker.call("build")
     worker.close()
+
+
+def test_committed_epoch_times():
+    result = json.loads((RESULTS_FOLDER / "epoch_time.json").read_text())
+    assert [row["name"] for row in result["rows"]] == list(competitors.COMPETITORS)
+    assert (result["images"], result["batch_size"], round(result["gflop"])) == (60_000, 150, 255)
+    assert result["largest_difference_of_losses"] <= 1e-4
+    assert all(result["machine"]["versions"].values())
+    reference = result["rows"][0]["seconds"]
+    for row in result["rows"]:
+        assert len(row["rounds"]) >= 5
+        assert row["seconds"] == statistics.median(row["rounds"])
+        assert row["ratio_to_keras"] == pytest.approx(row["seconds"] / reference)
+        share = result["gflop"] / row["seconds"] / result["sgemm_gflops"]["1024"]
+        assert row["share_of_sgemm_1024"] == pytest.approx(share)
+
+
+def test_a_point_of_the_growth_of_cost_is_measured():
+    sizes = {"batch_size": [30, 60]}
+    result = cost_growth.measure({"whole_epoch": sizes})
+    assert [point["size"] for point in result["points"]] == sizes["batch_size"]
+    assert all(point["milliseconds"] > 0 for point in result["points"])
+    assert "whole_epoch batch_size" in cost_growth.table(result)
+
+
+def test_committed_growth_of_cost():
+    result = json.loads((RESULTS_FOLDER / "cost_growth.json").read_text())
+    assert all(result["machine"]["versions"].values())
+    expected = {
+        (name, axis, size)
+        for name, sizes_of in cost_growth.NAMES.items()
+        for axis, sizes in sizes_of.items()
+        for size in sizes
+    }
+    assert {(p["name"], p["axis"], p["size"]) for p in result["points"]} == expected
+    for row in result["slopes"]:
+        points = [
+            p for p in result["points"] if (p["name"], p["axis"]) == (row["name"], row["axis"])
+        ]
+        sizes, times = zip(*((p["size"], p["milliseconds"]) for p in points), strict=True)
+        assert row["slope"] == pytest.approx(cost_growth.slope(sizes, times))

@@ -86,5 +86,14 @@ def test_the_weights_of_the_record_are_those_of_its_first_seed():
 
 
 def test_results_that_do_not_exist():
-    with pytest.raises(ValueError, match=r"rung: expected one of 99, .*search; got 'fastest'"):
+    with pytest.raises(ValueError, match=r"rung: expected one of 99, .*search, warp; got 'fastest'"):
         load_results("fastest")
+
+
+def test_the_readme_shows_the_committed_results():
+    text = (ROOT / "README.md").read_text()
+    for rung in ("book-10", "book-100", "fast", "99", "record"):
+        runs = load_results(rung)
+        test = 100 * runs["test"]
+        figures = f"| {runs['epochs'][0]} | {np.median(runs['seconds']):.0f} s | {len(test)} |"
+        assert f"{figures} {test.mean():.2f} ± {test.std(ddof=1):.2f} % |" in text, rung

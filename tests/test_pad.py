@@ -55,7 +55,7 @@ def test_it_is_framed_like_mnist(name):
         along = image.sum(axis=1 - axis)
         centre = (along * np.arange(28)).sum() / along.sum()
         at_the_frame = 0 in (along[0] == 0, along[-1] == 0)
-        assert abs(centre - 13.5) <= 0.5 + 1e-6 or at_the_frame or side == 28
+        assert abs(centre - 14) <= 0.5 + 1e-6 or at_the_frame or side == 28
 
 
 def test_the_aspect_ratio_is_kept():
@@ -97,11 +97,12 @@ def test_an_empty_canvas_is_an_empty_image(paper):
     assert not prepare(canvas(paper=paper)).any()
 
 
-def test_mnist_itself_stays_nearly_as_it_is():
+def test_mnist_itself_stays_as_it_is():
     _, _, (X_test, _) = load_mnist()
-    images = X_test[:200]
+    images = X_test[:500]
     again = np.array([prepare(np.rint(image * 255).astype(np.uint8)) for image in images])
-    assert np.abs(again - images).mean() < 0.02
+    assert np.abs(again - images).mean() < 0.001
+    assert (np.abs(again - images).max(axis=(1, 2)) < 0.01).mean() > 0.8
 
 
 @settings(max_examples=300, deadline=None)

@@ -2,11 +2,13 @@
 
 import re
 import statistics
+from pathlib import Path
 
 import nbformat
 import pytest
-from browser.conftest import ROOT
 
+sync_api = pytest.importorskip("playwright.sync_api")
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 IDLE = """() => {
     const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
@@ -97,15 +99,16 @@ def formulas_of(notebook):
     return re.findall(r"\$\$.+?\$\$|\$[^$]+?\$", text, flags=re.S)
 
 
-def read(prefix):
+def open_in_lab(browser, server, prefix):
+    """Open a notebook in a workspace of its own, and return it as a Lab and as it is stored."""
     path = next(path for path in NOTEBOOKS if path.name.startswith(prefix))
-    return path, nbformat.read(path, as_version=4)
+    lab = Lab(browser, server, f"lab/workspaces/w{prefix}/tree/notebooks/{path.name}")
+    return lab, nbformat.read(path, as_version=4)
 
 
 @pytest.fixture(scope="module")
 def training_rnns(browser, server):
-    path, notebook = read("01")
-    lab = Lab(browser, server, f"lab/tree/notebooks/{path.name}")
+    lab, notebook = open_in_lab(browser, server, "01")
     lab.run_all()
     yield lab, notebook
     lab.page.close()
@@ -113,8 +116,7 @@ def training_rnns(browser, server):
 
 @pytest.fixture(scope="module")
 def sequence_classifier(browser, server):
-    path, notebook = read("02")
-    lab = Lab(browser, server, f"lab/tree/notebooks/{path.name}")
+    lab, notebook = open_in_lab(browser, server, "02")
     lab.run_all()
     yield lab, notebook
     lab.page.close()
@@ -128,7 +130,8 @@ def test_01_runs(training_rnns):
 def test_the_player_plays_pauses_and_steps(training_rnns):
     page = training_rnns[0].page
     player = page.locator(".jp-OutputArea .widget-vbox").filter(has=page.locator(".widget-play"))
-    caption, picture = player.locator(".widget-label").first, player.locator("img")
+    caption = player.locator(".widget-label:not(.widget-hslider *)").first
+    picture = player.locator("img")
     player.scroll_into_view_if_needed()
 
     def state():
@@ -205,17 +208,16 @@ class Pad:
             self.page.mouse.up()
             self.page.wait_for_function("window.delay !== null", timeout=10_000)
             delays.append(self.page.evaluate("window.delay"))
-            self.page.wait_for_timeout(100)
-            assert self.answers.inner_text() != before
+            sync_api.expect(self.answers).not_to_have_text(before)
+            self.page.wait_for_timeout(300)  # as long as a hand needs at least
         return self.answers.inner_text()[0], delays
 
     def clear(self):
         self.page.get_by_role("button", name="Clear").first.click()
-        self.page.wait_for_timeout(500)
-        assert self.answers.inner_text() == "nothing drawn yet"
+        sync_api.expect(self.answers).to_have_text("nothing drawn yet")
 
 
-def test_digits_drawn_with_the_mouse_are_recognised(sequence_classifier, record_property):
+def test_digits_drawn_with_the_mouse_are_recognised(sequence_classifier):
     pad = Pad(sequence_classifier[0].page)
     pad.draw(DIGITS["1"])  # warms the kernel up
     pad.clear()
@@ -239,15 +241,13 @@ def test_undo_takes_back_a_stroke(sequence_classifier):
     before = pad.answers.inner_text()
     pad.draw([second])
     pad.page.get_by_role("button", name="Undo").first.click()
-    pad.page.wait_for_timeout(500)
-    assert pad.answers.inner_text() == before
+    sync_api.expect(pad.answers).to_have_text(before)
     pad.clear()
 
 
 @pytest.mark.parametrize("prefix", [path.name[:2] for path in NOTEBOOKS if path.name[:2] > "02"])
 def test_the_others_look_right_with_their_stored_outputs(browser, server, prefix):
-    path, notebook = read(prefix)
-    lab = Lab(browser, server, f"lab/tree/notebooks/{path.name}")
+    lab, notebook = open_in_lab(browser, server, prefix)
     lab.page.wait_for_timeout(3000)
     lab.looks_right(notebook)
     lab.page.close()
@@ -255,7 +255,9 @@ def test_the_others_look_right_with_their_stored_outputs(browser, server, prefix
 
 def test_the_pad_in_notebook_7(browser, server):
     cells = [nbformat.v4.new_code_cell(PAD)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), server.folder / "pad.ipynb")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, server.folder / "pad.ipynb")
     page = browser.new_page(viewport={"width": 1280, "height": 1400})
     page.goto(server.page % "notebooks/pad.ipynb")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
@@ -265,4 +267,5 @@ def test_the_pad_in_notebook_7(browser, server):
     page.wait_for_timeout(1000)
     pad = Pad(page)
     assert pad.draw(DIGITS["3"])[0] == "3"
+    pad.clear()
     page.close()

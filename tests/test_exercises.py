@@ -1,0 +1,80 @@
+"""Exercises: every one has a solution; a wrong number is refused, in lesson and solution alike."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chapter14.exercises import check, digest_of
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+WRONG = [0.5, [1, 2, 3, 4, 5]]
+
+
+def cells(path, cell_type):
+    notebook = nbformat.read(path, as_version=4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == cell_type]
+
+
+def solution_of(lesson):
+    return NOTEBOOKS / "solutions" / f"{lesson.stem}_solutions.ipynb"
+
+
+def check_calls(path):
+    """The `check(answer, ...)` statements of a notebook, digest and source."""
+    sources = "\n".join(cells(path, "code"))
+    calls = re.findall(r"^check\(\s*answer,.*?\)$", sources, re.S | re.M)
+    return {re.search(r'"([0-9a-f]{8})"', call)[1]: call for call in calls}
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request):
+    return request.param
+
+
+def test_every_exercise_has_a_solution(lesson):
+    text = "\n".join(cells(lesson, "markdown")).partition("## Exercises")[2]
+    numbers = re.findall(r"^(?:\*\*(\d+)\. |(\d+)\. \*\*)", text, re.M)
+    numbers = [a or b for a, b in numbers]
+    assert numbers == [str(n) for n in range(1, len(numbers) + 1)]
+    assert len(numbers) >= 4
+    assert "project" in text
+    solved = re.findall(r"^## (\d+)\. ", "\n".join(cells(solution_of(lesson), "markdown")), re.M)
+    assert solved == numbers
+
+
+def test_lesson_and_solution_check_the_same_answers(lesson):
+    assert check_calls(lesson)
+    assert check_calls(lesson) == check_calls(solution_of(lesson))
+
+
+def test_an_open_answer_passes_and_a_wrong_one_fails(lesson, capsys):
+    for path in (lesson, solution_of(lesson)):
+        for call in check_calls(path).values():
+            exec(call, {"check": check, "answer": None})
+            assert capsys.readouterr().out == "not answered yet\n"
+            for answer in WRONG:
+                with pytest.raises(AssertionError, match=r"\w"):
+                    exec(call, {"check": check, "answer": answer})
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.lists(
+    st.integers(-99, 99), min_size=1
+)
+
+
+@given(NUMBERS)
+def test_the_digest_is_that_of_the_same_numbers_only(answer):
+    assert digest_of(answer) == digest_of(np.array(answer))
+    assert digest_of([*np.ravel(answer), 7]) != digest_of(answer)
+
+
+@pytest.mark.parametrize("answer", ["four", [1, "two"], {"a": 1}, [[1], [2, 3]]])
+def test_what_is_no_number(answer):
+    with pytest.raises(TypeError, match="answer: expected a number or numbers, got"):
+        digest_of(answer)
