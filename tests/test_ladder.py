@@ -86,7 +86,7 @@ def test_the_weights_of_the_record_are_those_of_its_first_seed():
 
 
 def test_results_that_do_not_exist():
-    with pytest.raises(ValueError, match=r"rung: expected one of 99, .*search, warp; got 'fastest'"):
+    with pytest.raises(ValueError, match=r"rung: expected one of 99, .*; got 'fastest'"):
         load_results("fastest")
 
 
