@@ -163,6 +163,7 @@ def test_the_player_plays_pauses_and_steps(training_rnns):
     page.wait_for_timeout(800)
     last = state()
     assert last[0] not in (first[0], paused)
+    assert last[1] != first[1]  # the figure follows the slider
     page.keyboard.press("Home")
     page.wait_for_timeout(800)
     assert state()[0] == first[0]
