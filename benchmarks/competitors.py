@@ -49,6 +49,16 @@ COMPETITORS = {
         {"rnn": "unrolled", "whole_epoch": True},
         TWO_LANES,
     ),
+    "open_batch": Competitor(
+        "unroll=True, batch size left open",
+        "keras",
+        {"rnn": "unrolled", "whole_epoch": True, "open_batch": True},
+    ),
+    "on_device": Competitor(
+        "unroll=True, images beside the weights",
+        "keras",
+        {"rnn": "unrolled", "whole_epoch": True, "on_device": True},
+    ),
     "halves": Competitor(
         "+ the batch as two halves", "keras", {"rnn": "halves", "whole_epoch": True}, TWO_LANES
     ),
@@ -64,6 +74,12 @@ COMPETITORS = {
         "hand-written BPTT, the batch as two halves",
         "keras",
         {"rnn": "bptt", "lanes": 2, "whole_epoch": True},
+        TWO_LANES,
+    ),
+    "bptt_time_major": Competitor(
+        "+ images beside the weights, timesteps first",
+        "keras",
+        {"rnn": "bptt", "lanes": 2, "whole_epoch": True, "on_device": True, "time_major": True},
         TWO_LANES,
     ),
     "pytorch": Competitor("PyTorch nn.RNN", "pytorch"),
@@ -95,23 +111,38 @@ class KerasClassifier:
     """``Sequential([SimpleRNN or a stand-in, Dense(10)])``, trained by ``fit``."""
 
     def __init__(
-        self, X, y, units, batch_size, rnn="plain", lanes=1, whole_epoch=False, jit_compile=False
+        self,
+        X,
+        y,
+        units,
+        batch_size,
+        rnn="plain",
+        lanes=1,
+        time_major=False,
+        on_device=False,
+        open_batch=False,
+        whole_epoch=False,
+        jit_compile=False,
     ):
         import keras
+        from bptt_layer import BPTT, Images
 
         self.X, self.y, self.batch_size = X, y, batch_size
-        inputs = keras.Input(X.shape[1:], batch_size=batch_size)
+        if on_device:
+            self.X = np.arange(len(X), dtype=np.int32)
+        inputs = keras.Input(
+            self.X.shape[1:], batch_size=None if open_batch else batch_size, dtype=self.X.dtype
+        )
+        rows = Images(X, time_major)(inputs) if on_device else inputs
         if rnn == "plain":
-            states = keras.layers.SimpleRNN(units)(inputs)
+            states = keras.layers.SimpleRNN(units)(rows)
         elif rnn == "unrolled":
-            states = keras.layers.SimpleRNN(units, unroll=True)(inputs)
+            states = keras.layers.SimpleRNN(units, unroll=True)(rows)
         elif rnn == "halves":
             layer = keras.layers.SimpleRNN(units, unroll=True)
-            states = keras.ops.concatenate([layer(half) for half in keras.ops.split(inputs, 2)])
+            states = keras.ops.concatenate([layer(half) for half in keras.ops.split(rows, 2)])
         else:
-            from bptt_layer import BPTT
-
-            states = BPTT(units, lanes)(inputs)
+            states = BPTT(units, lanes, time_major)(rows)
         outputs = keras.layers.Dense(CLASSES, activation="softmax")(states)
         self.model = keras.Model(inputs, outputs)
         self.model.set_weights(initial_weights(units))
@@ -123,8 +154,9 @@ class KerasClassifier:
             jit_compile=jit_compile,
         )
 
-    def step(self, X: np.ndarray, y: np.ndarray) -> float:
-        """Train on one batch and return its loss."""
+    def step(self, batch: slice) -> float:
+        """Train on these images and return their loss."""
+        X, y = self.X[batch], self.y[batch]
         return self.model.fit(X, y, batch_size=len(X), verbose=0).history["loss"][0]
 
     def train(self, epochs: int) -> list[float]:
@@ -189,8 +221,8 @@ class PyTorchClassifier:
         self.optimizer.step()
         return loss.detach(), hits
 
-    def step(self, X, y):
-        return self._update(self.torch.from_numpy(X), self.torch.from_numpy(y).long())[0].item()
+    def step(self, batch):
+        return self._update(self.X[batch], self.y[batch])[0].item()
 
     def train(self, epochs):
         seconds = []
@@ -255,8 +287,8 @@ class JaxClassifier:
 
         self.update, self.epoch = jax.jit(update), jax.jit(epoch)
 
-    def step(self, X, y):
-        self.state, (loss, _) = self.update(self.state, X, y)
+    def step(self, batch):
+        self.state, (loss, _) = self.update(self.state, self.X[batch], self.y[batch])
         return float(loss)
 
     def train(self, epochs):
@@ -351,7 +383,7 @@ def _serve(pipe, competitor: Competitor) -> None:
                 answer = None
             elif name == "losses":
                 (batches,) = arguments
-                answer = [float(model.step(X, y)) for X, y in batches]
+                answer = [float(model.step(batch)) for batch in batches]
             elif name == "rates":
                 answer = model.rates()
             else:

@@ -23,7 +23,7 @@ from competitors import COMPETITORS, SGEMM, Worker
 
 from chapter14.data import load_mnist
 
-UNITS, BATCH_SIZE, ROUNDS = 150, 150, 5
+UNITS, BATCH_SIZE, ROUNDS = 150, 150, 7
 CHECKED_STEPS, TOLERANCE = 20, 1e-4
 PACKAGES = ["tensorflow", "keras", "torch", "jax", "numpy"]
 
@@ -84,8 +84,7 @@ def measure(names: list[str], images: int = 60_000, rounds: int = ROUNDS) -> dic
     (X_train, y_train), (X_valid, y_valid), _ = load_mnist()
     X = np.concatenate([X_train, X_valid])[:images]
     y = np.concatenate([y_train, y_valid])[:images]
-    starts = range(0, CHECKED_STEPS * BATCH_SIZE, BATCH_SIZE)
-    batches = [(X[i : i + BATCH_SIZE], y[i : i + BATCH_SIZE]) for i in starts]
+    batches = [slice(i * BATCH_SIZE, (i + 1) * BATCH_SIZE) for i in range(CHECKED_STEPS)]
     workers, losses, first = {}, {}, {}
     for name in names:
         worker = Worker(COMPETITORS[name])

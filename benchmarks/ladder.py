@@ -15,7 +15,6 @@ import argparse
 import csv
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from chapter14.data import augment, load_mnist
-from chapter14.runtime import project_folder, quiet_start
+from chapter14.runtime import models_folder, quiet_start, replacing
 
 COLUMNS = ("rung", "seed", "epochs", "seconds", "validation", "test", "versions")
 
@@ -184,11 +183,8 @@ def save_state(path: Path, model, epoch: int, seconds: float, recipe: Recipe) ->
     """Write the state of a run in one step: an interruption leaves the old file or the new."""
     variables = [*model.weights, *model.optimizer.variables]
     arrays = {f"variable_{i:02d}": np.asarray(v) for i, v in enumerate(variables)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        np.savez(file, epoch=epoch, seconds=seconds, recipe=repr(recipe), **arrays)
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        np.savez(unfinished, epoch=epoch, seconds=seconds, recipe=repr(recipe), **arrays)
 
 
 def load_state(path: Path, model, recipe: Recipe) -> tuple[int, float]:
@@ -211,7 +207,7 @@ def train(rung: str, seed: int) -> dict:
         import tensorflow as tf
 
     recipe = RUNGS[rung]
-    path = project_folder() / "models" / "ladder" / f"{rung}-{seed}.npz"
+    path = models_folder() / "ladder" / f"{rung}-{seed}.npz"
     (X_train, y_train), (X_valid, y_valid), (X_test, y_test) = load_mnist()
     keras.utils.set_random_seed(seed)
     started = time.perf_counter()

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -48,7 +49,7 @@ def load_mnist(path: str | Path = MNIST_FILE) -> tuple[Split, Split, Split]:
         >>> len(X_valid), len(X_test)
         (5000, 10000)
     """
-    path = Path(path)
+    path = check_path(path)
     cure = "Reinstall chapter14, or copy chapter14/mnist.npz again from its repository."
     try:
         content = path.read_bytes()
@@ -106,11 +107,10 @@ def load_results(rung: str) -> dict[str, np.ndarray]:
         >>> float(load_results("99")["test"].mean()) > 0.99
         True
     """
-    path = RESULTS_FOLDER / f"{rung}.csv"
-    if not path.is_file():
-        names = ", ".join(sorted(file.stem for file in RESULTS_FOLDER.glob("*.csv")))
-        raise ValueError(f"rung: expected one of {names}; got {rung!r}")
-    return _read_columns(path)
+    names = sorted(file.stem for file in RESULTS_FOLDER.glob("*.csv"))
+    if not isinstance(rung, str) or rung not in names:
+        raise ValueError(f"rung: expected one of {', '.join(names)}; got {rung!r}")
+    return _read_columns(RESULTS_FOLDER / f"{rung}.csv")
 
 
 def _read_columns(path: Path) -> dict[str, np.ndarray]:
@@ -168,7 +168,7 @@ def augment(
     """
     import tensorflow as tf
 
-    images = tf.convert_to_tensor(images)
+    images = _as_tensor(images, "images")
     if images.dtype != tf.uint8:
         raise TypeError(f"images: expected uint8, got {images.dtype.name}")
     if images.shape.rank != 3:
@@ -178,7 +178,7 @@ def augment(
         check_array(amount, name, (), low=0)
     check_array(grid, "grid", (), kind="integer", low=2)
 
-    seed = tf.convert_to_tensor(seed)
+    seed = _as_tensor(seed, "seed")
     if not seed.dtype.is_integer:
         raise TypeError(f"seed: expected two integers, got {seed.dtype.name}")
     if seed.shape != (2,):
@@ -202,6 +202,15 @@ def augment(
         from_x += displacement[0]
         from_y += displacement[1]
     return _resample(images, from_y, from_x)
+
+
+def _as_tensor(value, name: str):
+    import tensorflow as tf
+
+    try:
+        return tf.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}: expected an array or a tensor, got {value!r}") from error
 
 
 def _spline_basis(size: int, grid: int) -> np.ndarray:
@@ -286,6 +295,15 @@ def check_array(
         wanted = f"values of {low} or more" if high is None else f"values from {low} to {high}"
         raise ValueError(f"{name}: expected {wanted}, got {outside.flat[0]}")
     return array
+
+
+def check_path(path, name: str = "path") -> Path:
+    """Return ``path`` as a Path if it can be the name of a file."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name}: expected a path, got {type(path).__name__}")
+    if not str(path) or "\0" in str(path):
+        raise ValueError(f"{name}: expected the name of a file, got {str(path)!r}")
+    return Path(path)
 
 
 def check_images(images, name: str = "images") -> np.ndarray:

@@ -45,7 +45,10 @@ def digest_of(answer) -> str:
         (True, False)
     """
     try:
-        numbers = np.ravel(np.asarray(answer, dtype=np.float64))
+        numbers = np.asarray(answer)
+        if numbers.dtype.kind not in "biuf":
+            raise TypeError
+        numbers = np.ravel(numbers).astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"answer: expected a number or numbers, got {answer!r}") from None
     text = " ".join(f"{number + 0.0:.4g}" for number in numbers)

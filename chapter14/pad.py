@@ -61,7 +61,10 @@ def prepare(drawing) -> np.ndarray:
 
 def _ink(drawing) -> np.ndarray:
     """Return how much ink is on each pixel, 0 to 1, float32; all zero if there is hardly any."""
-    drawing = np.asarray(drawing)
+    try:
+        drawing = np.asarray(drawing)
+    except ValueError:
+        raise TypeError("drawing: expected uint8, got ragged rows") from None
     if drawing.dtype != np.uint8:
         raise TypeError(f"drawing: expected uint8, got {drawing.dtype}")
     if (
@@ -105,6 +108,7 @@ def digit_pad(believe: Callable[[np.ndarray], np.ndarray]):
     import ipywidgets
     from wigglystuff import Paint
 
+    _check_callable(believe)
     canvas = Paint(width=280, height=280, brush=False, color_picker=False)
     answers = ipywidgets.Label()
     picture = ipywidgets.Image(format="png")
@@ -139,6 +143,7 @@ def plot_drawing(drawing, believe: Callable[[np.ndarray], np.ndarray]):
         'draw a digit'
         >>> plt.close(figure)
     """
+    _check_callable(believe)
     image = prepare(drawing)
     if image.any():
         belief = check_array(np.asarray(believe(image[None])), "believe", (1, 28, 10))[0]
@@ -158,3 +163,9 @@ def plot_drawing(drawing, believe: Callable[[np.ndarray], np.ndarray]):
     left.set_title("what the network sees")
     figure.set_label(", ".join(chances))
     return figure
+
+
+def _check_callable(believe) -> None:
+    if not callable(believe):
+        wanted = "a model, or a function of images"
+        raise TypeError(f"believe: expected {wanted}, got {type(believe).__name__}")

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from chapter14.data import check_array, check_images, check_labels, load_book_curve
+from chapter14.data import check_array, check_images, check_labels, check_path, load_book_curve
+from chapter14.runtime import replacing
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
 
@@ -27,13 +28,13 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """
     if not isinstance(figure, Figure):
         raise TypeError(f"figure: expected a matplotlib Figure, got {type(figure).__name__}")
-    path = Path(path)
+    path = check_path(path)
     endings = figure.canvas.get_supported_filetypes()
     if path.suffix.removeprefix(".") not in endings:
         raise ValueError(f"path: expected an ending among {', '.join(endings)}, got {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # no date inside: the same figure gives the same file
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    with replacing(path) as unfinished:
+        # no date inside: the same figure gives the same file
+        figure.savefig(unfinished, metadata={"Date": None} if path.suffix == ".svg" else None)
     return path
 
 
@@ -51,7 +52,7 @@ def plot_rows(image: np.ndarray, timestep: int = 27, ax: Axes | None = None) -> 
     """
     image = check_array(image, "image", (28, 28), low=0, high=1)
     timestep = int(check_array(timestep, "timestep", (), kind="integer", low=0, high=27))
-    if ax is None:
+    if check_axes(ax) is None:
         ax = plt.subplots(figsize=(3.6, 3.8))[1]
     strips = np.full((28, 4, 28), np.nan)
     strips[:, :3] = image[:, None, :]
@@ -87,7 +88,7 @@ def plot_architecture(image: np.ndarray, units: int = 150, ax: Axes | None = Non
     """
     image = check_array(image, "image", (28, 28), low=0, high=1)
     units = int(check_array(units, "units", (), kind="integer", low=1))
-    if ax is None:
+    if check_axes(ax) is None:
         ax = plt.subplots(figsize=(10, 4))[1]
     ax.axis("off")
     ax.set_title("An image is read row by row; its last state gives the digit")
@@ -165,7 +166,7 @@ def plot_learning_curves(
     validation = check_array(
         history["val_accuracy"], "history['val_accuracy']", train.shape, low=0, high=1
     )
-    if ax is None:
+    if check_axes(ax) is None:
         ax = plt.subplots()[1]
     if book:
         curve = load_book_curve()
@@ -206,7 +207,7 @@ def plot_confusion_matrix(
     counts = np.zeros((10, 10), dtype=int)
     np.add.at(counts, (y_true, y_predicted), 1)
     mistakes = counts * (1 - np.eye(10, dtype=int))
-    if ax is None:
+    if check_axes(ax) is None:
         ax = plt.subplots(figsize=(6, 5.4))[1]
     ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()) * 1.2)
     for (row, column), count in np.ndenumerate(counts):
@@ -289,7 +290,7 @@ def plot_confidence(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | No
     right = probabilities.argmax(axis=1) == labels
     edges = np.array([0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0])
     bins = np.clip(np.digitize(confidence, edges) - 1, 0, len(edges) - 2)
-    if ax is None:
+    if check_axes(ax) is None:
         ax = plt.subplots()[1]
     for i in range(len(edges) - 1):
         inside = bins == i
@@ -332,7 +333,7 @@ def plot_belief(belief: np.ndarray, label: int, ax: Axes | None = None) -> Axes:
     """
     belief = _check_probabilities(belief, "belief", (None, 10))
     label = int(check_array(label, "label", (), kind="integer", low=0, high=9))
-    if ax is None:
+    if check_axes(ax) is None:
         ax = plt.subplots(figsize=(3.2, 3.8))[1]
     ax.imshow(belief, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     steps = np.arange(-0.5, len(belief))
@@ -391,6 +392,13 @@ def plot_beliefs(
             ax.set_title(name, size=10, weight="normal")
             ax.tick_params(labelsize=8)
     return figure
+
+
+def check_axes(ax) -> Axes | None:
+    """Return ``ax`` if it is None or matplotlib Axes."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax: expected matplotlib Axes, got {type(ax).__name__}")
+    return ax
 
 
 def _check_probabilities(array, name: str, shape: tuple[int | None, ...]) -> np.ndarray:

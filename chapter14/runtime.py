@@ -10,10 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from chapter14.data import check_path
+
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
     """Import TensorFlow without the start-up messages that Jupyter shows in red.
+
+    On a GPU, TensorFlow will take memory as it needs it (memory growth), not all of it.
 
     TensorFlow writes some of them straight to file descriptor 2 before it reads any log level, so
     that descriptor points elsewhere during the import. An error is still an error: if the import
@@ -24,6 +28,8 @@ def quiet_start() -> Iterator[None]:
         ...     import tensorflow as tf
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only from C++, from here on
+    # several notebooks can share a GPU if none takes all its memory
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held_back:
@@ -79,6 +85,77 @@ def project_folder() -> Path:
         if (folder / "chapter14" / "data.py").is_file():
             return folder
     return here
+
+
+def models_folder() -> Path:
+    """Return the folder for trained models: ``models`` in the project, made if it is missing.
+
+    Where that cannot be written, in a read-only checkout for example, it is a folder among the
+    temporary files, and a line says so.
+
+    Example:
+        >>> models_folder().is_dir()
+        True
+    """
+    folder = project_folder() / "models"
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        instead = Path(tempfile.gettempdir()) / "chapter14-models"
+        instead.mkdir(exist_ok=True)
+        print(f"{folder} cannot be written ({error.strerror}): models go to {instead}")
+        return instead
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a path to write to, which takes the place of ``path`` once it is written.
+
+    If the disk is full, or the writing is interrupted, the file of before stays as it was.
+
+    Args:
+        path: the file to write. Its folder is made if it is missing.
+
+    Yields:
+        another path in the same folder, with the same ending.
+
+    Raises:
+        TypeError, ValueError: ``path`` is not the name of a file.
+        OSError: it could not be written; the message names ``path`` and says what has become of it.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replacing(f"{folder}/note.txt") as unfinished:
+        ...         _ = unfinished.write_text("whole, or not at all")
+        ...     os.listdir(folder)
+        ['note.txt']
+    """
+    path = check_path(path)
+    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        os.replace(unfinished, path)
+    except Exception as error:
+        cause = _os_error_behind(error)
+        if cause is None:
+            raise
+        before = "the file of before is as it was" if path.exists() else "nothing was written"
+        raise OSError(cause.errno, f"{path}: {cause.strerror}; {before}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def _os_error_behind(error: BaseException | None) -> OSError | None:
+    """Return the operating system's error in a chain: a library may have met it and failed on."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def epoch_lines():

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrow, FancyArrowPatch, FancyBboxPatch
 
 from chapter14.data import check_array
-from chapter14.plots import BLUE, GREEN, ORANGE
+from chapter14.plots import BLUE, GREEN, ORANGE, check_axes
 
 STATE, OUTPUT, GRADIENT = BLUE, GREEN, ORANGE
 INPUT, FORWARD, COST, FAINT, QUIET = "#666666", "#444444", "#B07800", "#b5b5b5", "#808080"
@@ -79,7 +79,7 @@ def draw_unrolled(
     if norms:
         bottom = Y_PARAMETERS - (1.4 if timesteps > 3 else 2.1)
     width, height = PITCH * (timesteps - 1) + LEFT + RIGHT, 4.0 - bottom
-    if _check_axes(ax) is None:
+    if check_axes(ax) is None:
         _, ax = plt.subplots(figsize=(INCH * width, INCH * height), layout="constrained")
     ax.set(aspect="equal", xlim=(-LEFT, width - LEFT), ylim=(bottom, 4.0))
     ax.axis("off")
@@ -133,7 +133,7 @@ def draw_heat_map(
         limit = _largest(values)
     elif _check_numbers(limit, "limit", ()) <= 0:
         raise ValueError(f"limit: expected a positive number, got {limit}")
-    if _check_axes(ax) is None:
+    if check_axes(ax) is None:
         size = (0.75 * values.shape[1] + 1.6, 0.55 * values.shape[0] + 1.2)
         _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set_facecolor("#f4f4f4")
@@ -615,12 +615,6 @@ def _norms(values: np.ndarray) -> np.ndarray:
     largest = rows.max(axis=1)
     scale = np.where(largest > 0, largest, 1)
     return largest * np.linalg.norm(rows / scale[:, None], axis=1)
-
-
-def _check_axes(ax) -> Axes | None:
-    if ax is not None and not isinstance(ax, Axes):
-        raise TypeError(f"ax: expected matplotlib Axes, got {type(ax).__name__}")
-    return ax
 
 
 def _check_numbers(values, name: str, shape: tuple[int | None, ...]) -> np.ndarray:

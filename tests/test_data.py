@@ -1,4 +1,5 @@
 import hashlib
+import os
 import time
 
 import numpy as np
@@ -74,6 +75,26 @@ def test_a_damaged_file_is_found_before_it_is_used(tmp_path, damage):
     path.write_bytes(damage(data.MNIST_FILE.read_bytes()))
     with pytest.raises(ValueError, match=r"damaged: .*mnist\.npz.*SHA-256.*Reinstall"):
         load_mnist(path)
+
+
+def test_a_hundred_flipped_bits_and_a_hundred_truncations_are_each_found(tmp_path):
+    rng = np.random.default_rng(14)
+    path = tmp_path / "mnist.npz"
+    content = data.MNIST_FILE.read_bytes()
+    path.write_bytes(content)
+    load_mnist(path)
+    with path.open("r+b", buffering=0) as file:
+        for position in rng.integers(len(content), size=100):
+            flipped = content[position] ^ (1 << int(rng.integers(8)))
+            os.pwrite(file.fileno(), bytes([flipped]), position)
+            with pytest.raises(ValueError, match="damaged"):
+                load_mnist(path)
+            os.pwrite(file.fileno(), content[position : position + 1], position)
+        load_mnist(path)  # whole again
+        for size in sorted(rng.integers(len(content), size=100), reverse=True):
+            file.truncate(size)
+            with pytest.raises(ValueError, match=f"damaged.*{size:,} bytes"):
+                load_mnist(path)
 
 
 def test_the_book_curve_has_the_published_figures():

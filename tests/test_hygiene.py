@@ -74,6 +74,45 @@ def test_nothing_red(notebook):
         assert output.get("name") != "stderr", output.text
 
 
+def test_no_script_in_a_stored_output(notebook):
+    for output in outputs(notebook):
+        data = output.get("data", {})
+        assert not any("javascript" in kind for kind in data)
+        for kind in ("text/html", "image/svg+xml", "text/markdown"):
+            source = "".join(data.get(kind, ""))
+            assert not re.search(r"<script|<iframe|javascript:|\bon\w+\s*=\s*[\"']", source, re.I)
+
+
+def test_only_safe_loading(notebook):
+    assert_loads_safely("\n".join(cell.source for cell in code_cells(notebook)))
+
+
+@pytest.mark.parametrize("folder", ["chapter14", "benchmarks", "notebooks", "tools"])
+def test_only_safe_loading_in_the_modules(folder):
+    for path in (ROOT / folder).glob("*.py"):
+        assert_loads_safely(path.read_text())
+
+
+def assert_loads_safely(source):
+    assert not re.search(
+        r"\b(pickle|marshal|shelve|joblib)\b|allow_pickle=True|safe_mode=False", source
+    )
+    for call in re.findall(r"np\.load\(.*", source):
+        assert "allow_pickle=False" in call, call
+    for call in re.findall(r"load_model\(.*", source):
+        assert "safe_mode=True" in call, call
+
+
+def test_the_checks_of_scripts_and_loading_find_what_they_look_for():
+    script = nbformat.v4.new_output("display_data", data={"text/html": "<b onclick='x()'>1</b>"})
+    cell = nbformat.v4.new_code_cell("1", outputs=[script])
+    with pytest.raises(AssertionError):
+        test_no_script_in_a_stored_output(nbformat.v4.new_notebook(cells=[cell]))
+    for source in ("import pickle", "np.load(path)", "keras.saving.load_model(path)"):
+        with pytest.raises(AssertionError):
+            assert_loads_safely(source)
+
+
 def test_no_path_of_a_machine(notebook):
     for output in outputs(notebook):
         text = json.dumps([output.get("text", ""), output.get("data", {}).get("text/plain", "")])

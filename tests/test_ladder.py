@@ -35,7 +35,9 @@ def test_a_killed_run_goes_on_at_its_last_finished_epoch(tmp_path):
             break
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    (tmp_path / "models/ladder/fast-6.unfinished").write_bytes(b"half a file")  # killed in a save
+    (tmp_path / "models/ladder/.fast-6.unfinished.npz").write_bytes(
+        b"half a file"
+    )  # killed in a save
 
     output, progress = start(tmp_path, seed).communicate(timeout=300)
     assert re.findall(r"epoch (\d) of 3", progress) == ["3"]

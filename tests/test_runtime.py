@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def run_python(code: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", "from chapter14.runtime import *\n" + code]
+    command = [sys.executable, "-c", "import os\nfrom chapter14.runtime import *\n" + code]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -25,9 +25,14 @@ def test_importing_and_using_tensorflow_leaves_nothing_on_stderr():
     assert (result.returncode, result.stdout, result.stderr) == (0, "2.0\n", "")
 
 
+def test_gpus_are_asked_to_let_their_memory_grow():
+    code = "with quiet_start():\n    pass\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    assert run_python(code).stdout == "true\n"
+
+
 def test_errors_still_show_afterwards():
     result = run_python(
-        "import os, sys\n"
+        "import sys\n"
         "with quiet_start():\n"
         "    os.write(2, b'held back')\n"
         "os.write(2, b'from C; ')\n"
@@ -38,7 +43,7 @@ def test_errors_still_show_afterwards():
 
 def test_a_failing_import_shows_what_was_held_back():
     result = run_python(
-        "import os\nwith quiet_start():\n    os.write(2, b'no such library')\n    import nowhere"
+        "with quiet_start():\n    os.write(2, b'no such library')\n    import nowhere"
     )
     assert result.returncode == 1
     assert "no such library" in result.stderr
