@@ -20,6 +20,7 @@ RESULTS_FOLDER = (
     else Path(__file__).parents[1] / "benchmarks" / "results"
 )
 VALIDATION_SIZE = 5_000
+MOST_CONTROL_POINTS, MOST_WARP = 28, 1000
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -152,14 +153,14 @@ def augment(
         elastic: standard deviation in pixels of the random displacements at ``grid`` x ``grid``
             control points, between which a cubic B-spline runs (Simard, Steinkraus and Platt 2003
             smoothed a displacement of each pixel instead).
-        grid: control points along each axis, 2 or more.
+        grid: control points along each axis, 2 to 28.
 
     Returns:
         float32 tensor in [0, 1], of the shape of ``images``. With all amounts zero: images / 255.
 
     Raises:
         TypeError: ``images`` are not uint8, or ``seed`` is not of integers.
-        ValueError: another rank, or an amount that is negative or not finite.
+        ValueError: another rank, or an amount that is not in 0 to 1000.
 
     Example:
         >>> X = np.full((2, 28, 28), 255, np.uint8)
@@ -175,8 +176,8 @@ def augment(
         raise ValueError(f"images: expected shape (batch, height, width), got {images.shape}")
     amounts = {"rotation": rotation, "shear": shear, "zoom": zoom, "shift": shift}
     for name, amount in (amounts | {"elastic": elastic}).items():
-        check_array(amount, name, (), low=0)
-    check_array(grid, "grid", (), kind="integer", low=2)
+        check_array(amount, name, (), low=0, high=MOST_WARP)
+    grid = int(check_array(grid, "grid", (), kind="integer", low=2, high=MOST_CONTROL_POINTS))
 
     seed = _as_tensor(seed, "seed")
     if not seed.dtype.is_integer:
@@ -289,7 +290,9 @@ def check_array(
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-    lowest, highest = (-np.inf if low is None else low), (np.inf if high is None else high)
+    # as float64, since a large bound would overflow in the comparison with float32
+    lowest = np.float64(-np.inf if low is None else low)
+    highest = np.float64(np.inf if high is None else high)
     outside = array[(array < lowest) | (array > highest)]
     if outside.size:
         wanted = f"values of {low} or more" if high is None else f"values from {low} to {high}"

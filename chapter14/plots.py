@@ -166,6 +166,10 @@ def plot_learning_curves(
     validation = check_array(
         history["val_accuracy"], "history['val_accuracy']", train.shape, low=0, high=1
     )
+    if not isinstance(label, str):
+        raise TypeError(f"label: expected a word, got {type(label).__name__}")
+    if not isinstance(book, bool):
+        raise TypeError(f"book: expected True or False, got {type(book).__name__}")
     if check_axes(ax) is None:
         ax = plt.subplots()[1]
     if book:

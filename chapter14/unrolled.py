@@ -27,6 +27,7 @@ WIDEST = 0.40  # width of the arrow with the largest norm
 LEFT, RIGHT = 2.45, 1.7  # room beside the first and the last step
 MOST = 50  # timesteps: beyond these a drawing is too wide to be looked at
 HUGE = 1e100  # beyond it a sum of squares is no longer a finite number
+SMALLEST = 1e-300  # below, matplotlib divides by zero
 Y_COST, Y_OUTPUT, Y_INPUT, Y_PARAMETERS = 3.45, 1.85, -1.75, -3.15
 
 
@@ -131,8 +132,10 @@ def draw_heat_map(
     columns = _check_labels_of(columns, "columns", values.shape[1])
     if limit is None:
         limit = _largest(values)
-    elif _check_numbers(limit, "limit", ()) <= 0:
-        raise ValueError(f"limit: expected a positive number, got {limit}")
+    else:
+        limit = float(_check_numbers(limit, "limit", ()))
+        if limit < SMALLEST:
+            raise ValueError(f"limit: expected a positive number, got {limit}")
     if check_axes(ax) is None:
         size = (0.75 * values.shape[1] + 1.6, 0.55 * values.shape[0] + 1.2)
         _, ax = plt.subplots(figsize=size, layout="constrained")

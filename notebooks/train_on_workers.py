@@ -36,16 +36,12 @@ def find_cluster() -> tuple[list[str], int]:
         workers, task = config["cluster"]["worker"], config["task"]
         kind, index = task["type"], task["index"]
     except (ValueError, KeyError, TypeError) as error:
-        sys.exit(
-            f"TF_CONFIG: expected JSON with cluster.worker, task.type and task.index; {error!r}"
-        )
+        sys.exit(f"TF_CONFIG: expected JSON with cluster.worker and task.index; {error!r}")
     listed = isinstance(workers, list) and all(
         re.fullmatch(r"[^:\s]+:\d{1,5}", str(w)) for w in workers
     )
     if not listed or not workers or len(set(workers)) < len(workers):
-        sys.exit(
-            f"TF_CONFIG: cluster.worker: expected a list of different 'host:port', got {workers!r}"
-        )
+        sys.exit(f"TF_CONFIG: cluster.worker: expected different 'host:port', got {workers!r}")
     if kind != "worker" or not isinstance(index, int) or not 0 <= index < len(workers):
         sys.exit(f"TF_CONFIG: task: expected a worker, 0 to {len(workers) - 1}, got {task!r}")
     return workers, index
@@ -72,7 +68,10 @@ def wait_for_all(workers: list[str], index: int, seconds: float) -> None:
         except OSError:
             time.sleep(0.1)
     for guest in guests.values():
-        guest.sendall(b"go") if meeting else guest.recv(2)
+        if meeting:
+            guest.sendall(b"go")
+        elif guest.recv(2) != b"go":
+            sys.exit(f"worker 0, {workers[0]}, has not waited any longer")
 
 
 def save(path: Path, epoch: int, variables) -> None:
