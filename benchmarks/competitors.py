@@ -39,45 +39,49 @@ TWO_LANES = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2"}
 
 COMPETITORS = {
     "keras": Competitor("Keras as written", "keras"),
-    "whole_epoch": Competitor(
-        "+ steps_per_execution: the whole epoch", "keras", {"whole_epoch": True}
-    ),
-    "unrolled": Competitor("+ unroll=True", "keras", {"rnn": "unrolled", "whole_epoch": True}),
+    "whole_epoch": Competitor("Keras, the whole epoch in one call", "keras", {"whole_epoch": True}),
+    "unrolled": Competitor("Keras, unrolled", "keras", {"rnn": "unrolled", "whole_epoch": True}),
     "lanes": Competitor(
-        "+ one thread an operation, two operations at a time",
+        "unrolled, two lanes",
         "keras",
         {"rnn": "unrolled", "whole_epoch": True},
         TWO_LANES,
     ),
     "open_batch": Competitor(
-        "unroll=True, batch size left open",
+        "unrolled, batch size left open",
         "keras",
         {"rnn": "unrolled", "whole_epoch": True, "open_batch": True},
     ),
     "on_device": Competitor(
-        "unroll=True, images beside the weights",
+        "unrolled, images beside the weights",
         "keras",
         {"rnn": "unrolled", "whole_epoch": True, "on_device": True},
     ),
     "halves": Competitor(
-        "+ the batch as two halves", "keras", {"rnn": "halves", "whole_epoch": True}, TWO_LANES
+        "unrolled, two lanes, batch in halves",
+        "keras",
+        {"rnn": "halves", "whole_epoch": True},
+        TWO_LANES,
     ),
     "xla": Competitor(
-        "unroll=True and XLA",
+        "unrolled, XLA",
         "keras",
         {"rnn": "unrolled", "whole_epoch": True, "jit_compile": True},
     ),
     "bptt": Competitor(
-        "hand-written BPTT", "keras", {"rnn": "bptt", "lanes": 1, "whole_epoch": True}, TWO_LANES
+        "BPTT by hand, two lanes",
+        "keras",
+        {"rnn": "bptt", "lanes": 1, "whole_epoch": True},
+        TWO_LANES,
     ),
     "bptt_halves": Competitor(
-        "hand-written BPTT, the batch as two halves",
+        "BPTT by hand, two lanes, batch in halves",
         "keras",
         {"rnn": "bptt", "lanes": 2, "whole_epoch": True},
         TWO_LANES,
     ),
     "bptt_time_major": Competitor(
-        "+ images beside the weights, timesteps first",
+        "BPTT by hand, halves, timesteps first",
         "keras",
         {"rnn": "bptt", "lanes": 2, "whole_epoch": True, "on_device": True, "time_major": True},
         TWO_LANES,
