@@ -74,7 +74,7 @@ test-seeds: $(VENV)/ready-for-tests
 audit:
 	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
 		.venv-audit/bin/pip install --quiet "pip-audit>=2.9"; }
-	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 constraints: $(VENV)/ready-for-tests
 	{ echo "# The versions with which every test last passed: pip install -r requirements.txt -c constraints.txt"; \
