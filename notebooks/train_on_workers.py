@@ -41,7 +41,7 @@ def find_cluster() -> tuple[list[str], int]:
         re.fullmatch(r"[^:\s]+:\d{1,5}", str(w)) for w in workers
     )
     if not listed or not workers or len(set(workers)) < len(workers):
-        sys.exit(f"TF_CONFIG: cluster.worker: expected different 'host:port', got {workers!r}")
+        sys.exit(f"TF_CONFIG: cluster.worker: expected a list of different 'host:port', got {workers}")
     if kind != "worker" or not isinstance(index, int) or not 0 <= index < len(workers):
         sys.exit(f"TF_CONFIG: task: expected a worker, 0 to {len(workers) - 1}, got {task!r}")
     return workers, index

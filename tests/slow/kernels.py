@@ -18,9 +18,11 @@ def client_of(notebook, folder, *, python=sys.executable, wrapper=()) -> Noteboo
     manager = AsyncKernelManager()
     command = [*wrapper, str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     manager._kernel_spec = KernelSpec(argv=command, display_name="Python 3", language="python")
-    return NotebookClient(
+    client = NotebookClient(
         notebook, km=manager, timeout=1200, resources={"metadata": {"path": str(folder)}}
     )
+    client.owns_km = True  # the kernel ends with the run
+    return client
 
 
 def without_outputs(path: Path) -> nbformat.NotebookNode:
