@@ -37,11 +37,12 @@ def find_cluster() -> tuple[list[str], int]:
         kind, index = task["type"], task["index"]
     except (ValueError, KeyError, TypeError) as error:
         sys.exit(f"TF_CONFIG: expected JSON with cluster.worker and task.index; {error!r}")
-    listed = isinstance(workers, list) and all(
-        re.fullmatch(r"[^:\s]+:\d{1,5}", str(w)) for w in workers
-    )
+    address = re.compile(r"[^:\s]+:\d{1,5}").fullmatch
+    listed = isinstance(workers, list) and all(address(str(worker)) for worker in workers)
     if not listed or not workers or len(set(workers)) < len(workers):
-        sys.exit(f"TF_CONFIG: cluster.worker: expected a list of different 'host:port', got {workers}")
+        sys.exit(
+            f"TF_CONFIG: cluster.worker: expected a list of different 'host:port', got {workers}"
+        )
     if kind != "worker" or not isinstance(index, int) or not 0 <= index < len(workers):
         sys.exit(f"TF_CONFIG: task: expected a worker, 0 to {len(workers) - 1}, got {task!r}")
     return workers, index
