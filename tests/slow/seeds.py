@@ -9,6 +9,7 @@ import ast
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 from nbclient.exceptions import CellExecutionError
@@ -68,7 +69,7 @@ def main(prefixes: list[str]) -> int:
             continue
         margins = {}
         for seed in SEEDS:
-            notebook = with_seed(path, seed)
+            notebook, started = with_seed(path, seed), time.perf_counter()
             try:
                 client_of(notebook, path.parent).execute()
             except CellExecutionError as error:
@@ -76,9 +77,12 @@ def main(prefixes: list[str]) -> int:
                 print(f"{path.stem}, seed {seed}: {str(error).splitlines()[-1]}", flush=True)
                 print(str(error)[-1500:], file=sys.stderr)
                 continue
+            print(
+                f"{path.stem}, seed {seed}: passed, {time.perf_counter() - started:.0f} s",
+                flush=True,
+            )
             for name, margin in json.loads(notebook.cells[-1].outputs[0].text):
                 margins.setdefault(name, []).append(margin)
-        print(f"{path.stem}: seeds 1 to {len(SEEDS)}", flush=True)
         for name, values in margins.items():
             mean = sum(values) / len(values)
             print(f"    smallest {min(values):10.4g}  mean {mean:10.4g}  {name}", flush=True)
