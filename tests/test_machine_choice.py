@@ -15,26 +15,26 @@ def cells():
 
 
 @pytest.fixture(params=[0, 1, 2])
-def chosen(request, monkeypatch):
-    """The names that the cell defines on a machine with so many GPUs, and how many they are."""
+def chosen(request, monkeypatch, capsys):
+    """What the cell defines and prints on a machine with so many GPUs, and how many they are."""
     devices = [tf.config.PhysicalDevice(f"GPU:{i}", "GPU") for i in range(request.param)]
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices)
     [cell] = [cell for cell in cells() if "machine-choice" in cell.metadata.get("tags", [])]
     names = {"tf": tf}
     exec(cell.source, names)
-    return names, request.param
+    return names, capsys.readouterr().out, request.param
 
 
-def test_the_choice(chosen, capsys):
-    names, gpus = chosen
+def test_the_choice(chosen):
+    names, printed, gpus = chosen
     assert (names["batch_size"], names["jit_compile"]) == ((500, True) if gpus else (250, False))
-    assert f"GPUs: {gpus}. So: batches of {names['batch_size']}, XLA " in capsys.readouterr().out
+    assert f"GPUs: {gpus}. So: batches of {names['batch_size']}, XLA " in printed
     for images in (55_000, 5_000):
         assert images % names["batch_size"] == 0
 
 
 def test_the_notebook_trains_with_the_choice(chosen):
-    names, gpus = chosen
+    names, _, gpus = chosen
     if gpus > 1:
         pytest.skip("the same choice as with one")
     import keras
