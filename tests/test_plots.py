@@ -1,5 +1,6 @@
 from typing import get_type_hints
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -212,6 +213,10 @@ def test_any_array_for_any_argument_is_drawn_or_named(plot, data):
     assert "expected" in message or message.endswith("drawn")
 
 
+same_matplotlib = pytest.mark.skipif(
+    not matplotlib.__version__.startswith("3.11."),
+    reason="the reference images are by matplotlib 3.11; another one lays text out by other rules",
+)
 COMPARE = {
     "baseline_dir": "baseline",
     "remove_text": True,
@@ -220,16 +225,19 @@ COMPARE = {
 }
 
 
+@same_matplotlib
 @pytest.mark.mpl_image_compare(**COMPARE)
 def test_picture_of_the_rows():
     return plots.plot_rows(IMAGE, timestep=9).figure
 
 
+@same_matplotlib
 @pytest.mark.mpl_image_compare(**COMPARE)
 def test_picture_of_the_architecture():
     return plots.plot_architecture(IMAGE).figure
 
 
+@same_matplotlib
 @pytest.mark.mpl_image_compare(**COMPARE)
 def test_picture_of_the_beliefs():
     return plots.plot_beliefs(IMAGES, LABELS, {"one": BELIEF, "other": BELIEF})

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -497,6 +498,10 @@ def test_any_array_for_any_argument_is_drawn_or_named(function, data):
     plt.close("all")
 
 
+same_matplotlib = pytest.mark.skipif(
+    not matplotlib.__version__.startswith("3.11."),
+    reason="the reference images are by matplotlib 3.11; another one lays text out by other rules",
+)
 COMPARE = {
     "baseline_dir": "baseline",
     "remove_text": True,
@@ -512,16 +517,19 @@ def without_words(figure):
     return figure
 
 
+@same_matplotlib
 @pytest.mark.mpl_image_compare(**COMPARE)
 def test_picture_of_the_unrolled_network() -> Figure:
     return without_words(draw().figure)
 
 
+@same_matplotlib
 @pytest.mark.mpl_image_compare(**COMPARE)
 def test_picture_of_the_unrolled_network_at_one_moment() -> Figure:
     return without_words(unrolled.draw_moment(5, **RECORD))
 
 
+@same_matplotlib
 @pytest.mark.mpl_image_compare(**COMPARE)
 def test_picture_of_the_unrolled_running_sum() -> Figure:
     return without_words(unrolled.draw_running_sum(**PASSES))
