@@ -4,6 +4,8 @@ PYTHON311 ?= python3.11
 PYTHON313 ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
+# Whole files, in their order; not in the browser, where milliseconds are asserted.
+TWO_AT_ONCE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-colab test-floors test-newest test-order test-places test-seeds \
@@ -48,7 +50,8 @@ lab: $(VENV)/ready
 test: $(VENV)/ready-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/offline.py $(BIN)/python -m pytest
+	$(BIN)/python tools/offline.py $(BIN)/python -m pytest tests/browser
+	$(BIN)/python tools/offline.py $(BIN)/python -m pytest $(TWO_AT_ONCE) --ignore=tests/browser
 
 test-colab: $(VENV)/ready-for-tests
 	test -x .venv-colab/bin/python || $(PYTHON313) -m venv .venv-colab
