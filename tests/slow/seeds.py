@@ -2,7 +2,8 @@
 
 Each notebook runs with the seeds 1 to 10 in place of its own, every assert in it as committed. The
 table has, for each assert that compares numbers, the smallest margin over the seeds and the mean:
-how far the left side was on the right side of the comparison.
+how far the left side was on the right side of the comparison. A notebook that chooses by the
+machine runs with both choices, without a GPU and as if there were one.
 """
 
 import ast
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from kernels import NOTEBOOKS, client_of, without_outputs
 
 SEEDS = range(1, 11)
+GPUS = 'tf.config.list_physical_devices("GPU")'
 SEED = re.compile(r"(set_random_seed\(|default_rng\(|\bseed=)14\b")
 
 
@@ -44,13 +46,14 @@ class Margins(ast.NodeTransformer):
         return [*kept, node]
 
 
-def with_seed(path: Path, seed: int):
+def with_seed(path: Path, seed: int, gpus: int = 0):
     """Return a notebook with another seed that keeps the margins of its asserts."""
     notebook = without_outputs(path)
     changed = 0
     for cell in notebook.cells:
         if cell.cell_type == "code" and "%pip" not in cell.source:
             source, count = SEED.subn(rf"\g<1>{seed}", cell.source)
+            source = source.replace(GPUS, f"[None] * {gpus}")
             changed += count
             tree = Margins().visit(ast.parse(source))
             cell.source = ast.unparse(ast.fix_missing_locations(tree))
@@ -65,27 +68,31 @@ def with_seed(path: Path, seed: int):
 def main(prefixes: list[str]) -> int:
     failed = 0
     for path in NOTEBOOKS:
-        if prefixes and not path.name.startswith(tuple(prefixes)):
+        if not prefixes or path.name.startswith(tuple(prefixes)):
+            chooses = "machine-choice" in path.read_text()
+            failed += sum(over_the_seeds(path, gpus) for gpus in ((0, 1) if chooses else (0,)))
+    return failed
+
+
+def over_the_seeds(path: Path, gpus: int) -> int:
+    """Run one notebook with each seed, print its margins, and return how many runs failed."""
+    failed, margins, name = 0, {}, f"{path.stem}{', as with a GPU' * gpus}"
+    for seed in SEEDS:
+        notebook, started = with_seed(path, seed, gpus), time.perf_counter()
+        try:
+            client_of(notebook, path.parent).execute()
+        except CellExecutionError as error:
+            failed += 1
+            print(f"{name}, seed {seed}: {str(error).splitlines()[-1]}", flush=True)
+            print(str(error)[-1500:], file=sys.stderr)
             continue
-        margins = {}
-        for seed in SEEDS:
-            notebook, started = with_seed(path, seed), time.perf_counter()
-            try:
-                client_of(notebook, path.parent).execute()
-            except CellExecutionError as error:
-                failed += 1
-                print(f"{path.stem}, seed {seed}: {str(error).splitlines()[-1]}", flush=True)
-                print(str(error)[-1500:], file=sys.stderr)
-                continue
-            print(
-                f"{path.stem}, seed {seed}: passed, {time.perf_counter() - started:.0f} s",
-                flush=True,
-            )
-            for name, margin in json.loads(notebook.cells[-1].outputs[0].text):
-                margins.setdefault(name, []).append(margin)
-        for name, values in margins.items():
-            mean = sum(values) / len(values)
-            print(f"    smallest {min(values):10.4g}  mean {mean:10.4g}  {name}", flush=True)
+        seconds = time.perf_counter() - started
+        print(f"{name}, seed {seed}: passed, {seconds:.0f} s", flush=True)
+        for condition, margin in json.loads(notebook.cells[-1].outputs[0].text):
+            margins.setdefault(condition, []).append(margin)
+    for condition, values in margins.items():
+        mean = sum(values) / len(values)
+        print(f"    smallest {min(values):10.4g}  mean {mean:10.4g}  {condition}", flush=True)
     return failed
 
 
