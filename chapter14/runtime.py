@@ -7,6 +7,7 @@ import platform
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def quiet_start() -> Iterator[None]:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held_back:
+    with tempfile.TemporaryFile() as held_back, warnings.catch_warnings():
+        # Keras 3.13 under NumPy 2.1; Jupyter's sys.stderr is not descriptor 2
+        warnings.simplefilter("ignore", FutureWarning)
         os.dup2(held_back.fileno(), 2)
         try:
             yield

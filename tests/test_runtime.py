@@ -25,6 +25,21 @@ def test_importing_and_using_tensorflow_leaves_nothing_on_stderr():
     assert (result.returncode, result.stdout, result.stderr) == (0, "2.0\n", "")
 
 
+def test_a_future_warning_of_an_import_stays_off_jupyters_stderr():
+    result = run_python(
+        "import io, sys, warnings\n"
+        "sys.stderr = jupyter = io.StringIO()\n"
+        "with quiet_start():\n"
+        "    warnings.warn('a name to come', FutureWarning)\n"
+        "    warnings.warn('something else')\n"
+        "warnings.warn('and afterwards', FutureWarning)\n"
+        "print(jupyter.getvalue())"
+    )
+    assert "a name to come" not in result.stdout
+    assert "something else" in result.stdout
+    assert "and afterwards" in result.stdout
+
+
 def test_gpus_are_asked_to_let_their_memory_grow():
     code = "with quiet_start():\n    pass\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
     assert run_python(code).stdout == "true\n"
