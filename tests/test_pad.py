@@ -143,6 +143,7 @@ def test_a_wrong_believe_is_named():
 
 
 def test_the_pad_answers_each_stroke_and_clears():
+    plt.close("all")  # what other tests left open
     seen = []
 
     def believe(images):
