@@ -40,9 +40,7 @@ def find_cluster() -> tuple[list[str], int]:
     address = re.compile(r"[^:\s]+:\d{1,5}").fullmatch
     listed = isinstance(workers, list) and all(address(str(worker)) for worker in workers)
     if not listed or not workers or len(set(workers)) < len(workers):
-        sys.exit(
-            f"TF_CONFIG: cluster.worker: expected a list of different 'host:port', got {workers}"
-        )
+        sys.exit(f"TF_CONFIG: cluster.worker: expected a list of distinct host:port, got {workers}")
     if kind != "worker" or not isinstance(index, int) or not 0 <= index < len(workers):
         sys.exit(f"TF_CONFIG: task: expected a worker, 0 to {len(workers) - 1}, got {task!r}")
     return workers, index
@@ -93,6 +91,7 @@ def main() -> None:
     workers, index = find_cluster()
     if arguments.batch_size % len(workers):
         sys.exit(f"--batch-size: expected a multiple of {len(workers)}, got {arguments.batch_size}")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     wait_for_all(workers, index, arguments.timeout)
 
     import keras
@@ -100,6 +99,7 @@ def main() -> None:
 
     from chapter14.data import load_mnist
 
+    tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:1], "GPU")  # one each
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     (X, y), (X_valid, y_valid), _ = load_mnist()
     with strategy.scope():
