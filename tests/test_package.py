@@ -50,16 +50,17 @@ def test_versions_agree():
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.parametrize("version", [(3, 9), (3, 14)])
 @pytest.mark.parametrize("target", ["lab", "test"])
-def test_a_python_that_is_too_old_gets_one_clear_sentence(tmp_path, target):
+def test_a_python_that_does_not_suit_gets_one_clear_sentence(tmp_path, target, version):
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=lambda *_: ["baseline"])
-    pretender = tmp_path / "old_python"
+    pretender = tmp_path / "other_python"
     pretender.write_text(
         f"#!{sys.executable}\n"
         "import sys\n"
-        "sys.version_info = (3, 9, 2)\n"
+        f"sys.version_info = {(*version, 2)}\n"
         "assert sys.argv[1] == '-c'\n"
         "exec(sys.argv[2])\n"
     )
@@ -69,6 +70,6 @@ def test_a_python_that_is_too_old_gets_one_clear_sentence(tmp_path, target):
     assert result.returncode != 0
     sentence, *rest = result.stderr.splitlines()
     assert sentence.startswith("chapter14 needs Python 3.11 to 3.13, and ")
-    assert sentence.endswith(" is 3.9: try make PYTHON=python3.12")
+    assert sentence.endswith(f" is {version[0]}.{version[1]}: try make PYTHON=python3.12")
     assert all(line.startswith("make") for line in rest)
     assert not (tmp_path / ".venv").exists()
