@@ -99,7 +99,8 @@ def load_results(rung: str) -> dict[str, np.ndarray]:
 
     Returns:
         the columns by name, among them ``seed`` and ``epochs`` (int), ``seconds`` and the
-        accuracies ``validation`` and ``test`` (float64), each of shape (runs,).
+        accuracies ``validation`` and ``test`` (float64), each of shape (runs,). The search has
+        no ``test``.
 
     Raises:
         ValueError: there are no results of that name.

@@ -25,7 +25,8 @@ def prepare(drawing) -> np.ndarray:
 
     Args:
         drawing: uint8, shape (height, width), (height, width, 3) or (height, width, 4), or a PIL
-            image. Dark on light or light on dark: the border tells which. Transparent is white.
+            image of 8 bits a channel. Dark on light or light on dark: the border tells which.
+            Transparent is white.
 
     Returns:
         float32 in [0, 1], shape (28, 28), ink is 1. All zero for an empty canvas.
@@ -61,6 +62,8 @@ def prepare(drawing) -> np.ndarray:
 
 def _ink(drawing) -> np.ndarray:
     """Return how much ink is on each pixel, 0 to 1, float32; all zero if there is hardly any."""
+    if isinstance(drawing, Image.Image) and drawing.mode[0] not in "IF":  # these have more bits
+        drawing = drawing.convert("RGBA")
     try:
         drawing = np.asarray(drawing)
     except ValueError:

@@ -106,8 +106,10 @@ def models_folder() -> Path:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
-        instead = Path(tempfile.gettempdir()) / "chapter14-models"
-        instead.mkdir(exist_ok=True)
+        # on Linux all users share one folder for temporary files
+        user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+        instead = Path(tempfile.gettempdir()) / f"chapter14-models{user}"
+        instead.mkdir(mode=0o700, exist_ok=True)
         print(f"{folder} cannot be written ({error.strerror}): models go to {instead}")
         return instead
 
@@ -167,6 +169,10 @@ def epoch_lines():
     It reads well while it runs and as a stored output; ``fit`` gets ``verbose=0`` beside it.
     Afterwards its ``seconds`` has the duration of each epoch, validation included.
 
+    Raises:
+        ValueError: in the first epoch, if the model was compiled without ``metrics=["accuracy"]``
+            or ``fit`` has no ``validation_data``.
+
     Example:
         >>> type(epoch_lines()).__name__
         'EpochLines'
@@ -183,8 +189,13 @@ def epoch_lines():
 
         def on_epoch_end(self, epoch, logs=None):
             self.seconds.append(time.perf_counter() - self.started)
-            values = (logs[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
-            columns = zip(values, (11, 8, 16, 8), strict=True)
+            names = ("loss", "accuracy", "val_loss", "val_accuracy")
+            if missing := [name for name in names if name not in logs]:
+                raise ValueError(
+                    'epoch_lines: expected metrics=["accuracy"] in compile and validation_data in '
+                    f"fit, got no {', '.join(missing)}"
+                )
+            columns = zip((logs[name] for name in names), (11, 8, 16, 8), strict=True)
             numbers = "  ".join(f"{value:{width}.4f}" for value, width in columns)
             print(f"{epoch + 1:5d}  {self.seconds[-1]:7.1f}  {numbers}", flush=True)
 

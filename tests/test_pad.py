@@ -87,7 +87,8 @@ def test_white_on_black_rgb_rgba_and_pil_are_the_same_drawing():
         colour,
         np.dstack([colour, np.full((280, 280), 255, np.uint8)]),
         transparent,
-        Image.fromarray(drawing),
+        *(Image.fromarray(colour).convert(mode) for mode in ("1", "L", "LA", "RGBA", "CMYK")),
+        Image.fromarray(colour).convert("P", palette=Image.Palette.ADAPTIVE),
     ):
         assert np.allclose(prepare(other), reference, atol=1e-5)
 

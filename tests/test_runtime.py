@@ -108,3 +108,16 @@ def test_epoch_lines_print_one_line_an_epoch(capsys):
         assert seconds == pytest.approx(lines.seconds[epoch], abs=0.051)
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
         assert values == pytest.approx([history[name][epoch] for name in names], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "validation", "missing"),
+    [(["accuracy"], False, "val_loss, val_accuracy"), (["mae"], True, "accuracy, val_accuracy")],
+)
+def test_epoch_lines_without_what_they_print_say_so(metrics, validation, missing):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy", metrics=metrics)
+    X, y = np.zeros((4, 2)), np.zeros(4)
+    data = (X, y) if validation else None
+    with pytest.raises(ValueError, match=f"validation_data in fit, got no {missing}$"):
+        model.fit(X, y, validation_data=data, verbose=0, callbacks=[epoch_lines()])
