@@ -494,6 +494,7 @@ def test_any_array_for_any_argument_is_drawn_or_named(function, data):
         message = f"{name}: drawn"
     # arrays that must be as long as each other: the message may name the partner
     partners = {"states": "deltas", "timesteps": "moment", "values": "shown", "terms": "rows"}
+    partners["cost_steps"] = "entering"
     assert message.startswith((f"{name}:", f"{partners.get(name)}:"))
     plt.close("all")
 
