@@ -345,8 +345,8 @@ def plot_belief(belief: np.ndarray, label: int, ax: Axes | None = None) -> Axes:
     ax.step(trail, steps, where="pre", color=ORANGE, lw=1.2)
     ax.set_xticks(range(10))
     ax.get_xticklabels()[label].set(weight="bold", color=GREEN)
-    ax.axvline(label - 0.5, color=GREEN, lw=0.8)
-    ax.axvline(label + 0.5, color=GREEN, lw=0.8)
+    for side in (label - 0.5, label + 0.5):
+        ax.axvline(side, color=GREEN, lw=0.8, clip_on=False)  # the last one stands on the edge
     ax.set_yticks([0, 7, 14, 21, 27] if len(belief) == 28 else [0, len(belief) - 1])
     ax.set(xlabel="digit", ylabel="timestep t", xlim=(-0.5, 9.5), ylim=(len(belief) - 0.5, -0.5))
     ax.tick_params(length=0)
