@@ -305,9 +305,13 @@ def check_path(path, name: str = "path") -> Path:
     """Return ``path`` as a Path if it can be the name of a file."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{name}: expected a path, got {type(path).__name__}")
-    if not str(path) or "\0" in str(path):
-        raise ValueError(f"{name}: expected the name of a file, got {str(path)!r}")
-    return Path(path)
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: expected a path of text, got {type(text).__name__}")
+    encodable = text.encode(errors="ignore").decode() == text  # a lone surrogate is not
+    if not Path(text).name or "\0" in text or not encodable:
+        raise ValueError(f"{name}: expected the name of a file, got {text!r}")
+    return Path(text)
 
 
 def check_images(images, name: str = "images") -> np.ndarray:

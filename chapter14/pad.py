@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from chapter14.data import check_array
-from chapter14.plots import plot_belief
+from chapter14.plots import check_probabilities, plot_belief
 
 FAINT = 0.002  # less ink than half a grey level does not count
 
@@ -103,6 +102,10 @@ def digit_pad(believe: Callable[[np.ndarray], np.ndarray]):
         an ``ipywidgets.HBox`` of the canvas, ``wigglystuff.Paint``, and beside it the three best
         answers above the picture of ``plot_drawing``.
 
+    Raises:
+        TypeError, ValueError: ``believe`` is no function, or what it says of an empty image is
+            not of that shape, or no probabilities.
+
     Example:
         >>> pad = digit_pad(lambda images: np.full((1, 28, 10), 0.1))
         >>> [type(child).__name__ for child in pad.children]
@@ -111,7 +114,7 @@ def digit_pad(believe: Callable[[np.ndarray], np.ndarray]):
     import ipywidgets
     from wigglystuff import Paint
 
-    _check_callable(believe)
+    _believe(believe, np.zeros((28, 28), np.float32))  # compiles it, and a mistake shows now
     canvas = Paint(width=280, height=280, brush=False, color_picker=False)
     answers = ipywidgets.Label()
     picture = ipywidgets.Image(format="png")
@@ -149,7 +152,7 @@ def plot_drawing(drawing, believe: Callable[[np.ndarray], np.ndarray]):
     _check_callable(believe)
     image = prepare(drawing)
     if image.any():
-        belief = check_array(np.asarray(believe(image[None])), "believe", (1, 28, 10))[0]
+        belief = _believe(believe, image)
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.6, 3.6), layout="none", sharey=True)
     figure.subplots_adjust(left=0.06, right=0.98, bottom=0.14, top=0.88, wspace=0.05)
     left.imshow(image, cmap="Greys", vmin=0, vmax=1, aspect="auto")
@@ -166,6 +169,11 @@ def plot_drawing(drawing, believe: Callable[[np.ndarray], np.ndarray]):
     left.set_title("what the network sees")
     figure.set_label(", ".join(chances))
     return figure
+
+
+def _believe(believe, image: np.ndarray) -> np.ndarray:
+    _check_callable(believe)
+    return check_probabilities(believe(image[None]), "believe", (1, 28, 10))[0]
 
 
 def _check_callable(believe) -> None:

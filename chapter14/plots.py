@@ -15,6 +15,7 @@ from chapter14.data import check_array, check_images, check_labels, check_path, 
 from chapter14.runtime import replacing
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
+MOST_DRAWN = 400  # digits: beyond these a figure takes minutes and cannot be looked at
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
@@ -242,7 +243,7 @@ def plot_digits(
     """Draw a grid of digits, each with its prediction and how sure the network was of it.
 
     Args:
-        images: (n, 28, 28), in [0, 1].
+        images: (n, 28, 28), in [0, 1]; n at most 400.
         labels: (n,) integers in 0..9, the truth.
         probabilities: (n, 10), each row sums to one.
         columns: digits in a row of the grid, 1 or more.
@@ -252,9 +253,9 @@ def plot_digits(
         >>> figure.axes[0].get_title()
         '3 taken for 8\\n100 %'
     """
-    images = check_images(images)
+    images = _check_few(check_images(images))
     labels = check_labels(labels, "labels", len(images))
-    probabilities = _check_probabilities(probabilities, "probabilities", (len(images), 10))
+    probabilities = check_probabilities(probabilities, "probabilities", (len(images), 10))
     columns = int(check_array(columns, "columns", (), kind="integer", low=1))
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
@@ -289,7 +290,7 @@ def plot_confidence(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | No
         'confidence: probability of the predicted digit'
     """
     labels = check_labels(labels)
-    probabilities = _check_probabilities(probabilities, "probabilities", (len(labels), 10))
+    probabilities = check_probabilities(probabilities, "probabilities", (len(labels), 10))
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     edges = np.array([0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0])
@@ -335,7 +336,7 @@ def plot_belief(belief: np.ndarray, label: int, ax: Axes | None = None) -> Axes:
         >>> ax.get_xlabel()
         'digit'
     """
-    belief = _check_probabilities(belief, "belief", (None, 10))
+    belief = check_probabilities(belief, "belief", (None, 10))
     label = int(check_array(label, "label", (), kind="integer", low=0, high=9))
     if check_axes(ax) is None:
         ax = plt.subplots(figsize=(3.2, 3.8))[1]
@@ -360,7 +361,7 @@ def plot_beliefs(
     """Draw each digit beside the belief as its rows arrive, row beside row; two digits a line.
 
     Args:
-        images: (n, 28, 28), in [0, 1].
+        images: (n, 28, 28), in [0, 1]; n at most 400.
         labels: (n,) integers in 0..9.
         beliefs: for each network, by name, its probabilities: (n, 28, 10).
 
@@ -370,12 +371,12 @@ def plot_beliefs(
         >>> [ax.get_title() for ax in figure.axes]
         ['a 3', 'one', 'other']
     """
-    images = check_images(images)
+    images = _check_few(check_images(images))
     labels = check_labels(labels, "labels", len(images))
     if not isinstance(beliefs, Mapping) or not beliefs:
         raise TypeError(f"beliefs: expected a mapping from name to array, got {_brief(beliefs)}")
     beliefs = {
-        name: _check_probabilities(belief, f"beliefs[{name!r}]", (len(images), 28, 10))
+        name: check_probabilities(belief, f"beliefs[{name!r}]", (len(images), 28, 10))
         for name, belief in beliefs.items()
     }
     across = min(2, len(images))
@@ -405,7 +406,7 @@ def check_axes(ax) -> Axes | None:
     return ax
 
 
-def _check_probabilities(array, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+def check_probabilities(array, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     array = check_array(array, name, shape, low=0, high=1.0001)  # float32 sums stray by 1e-7
     sums = array.sum(axis=-1)
     if not np.allclose(sums, 1, atol=1e-3):
@@ -415,6 +416,13 @@ def _check_probabilities(array, name: str, shape: tuple[int | None, ...]) -> np.
             f"{worst:.3g}; did softmax run twice, or not at all?"
         )
     return array
+
+
+def _check_few(images: np.ndarray) -> np.ndarray:
+    """Return ``images`` if they are few enough to be drawn, each on Axes of its own."""
+    if len(images) > MOST_DRAWN:
+        raise ValueError(f"images: expected at most {MOST_DRAWN} to draw, got {len(images)}")
+    return images
 
 
 def _brief(value) -> str:

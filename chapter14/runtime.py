@@ -139,12 +139,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = check_path(path)
     unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    outside = sys.exception()  # what the caller is handling is not the cause
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
         os.replace(unfinished, path)
     except Exception as error:
-        cause = _os_error_behind(error)
+        cause = _os_error_behind(error, outside)
         if cause is None:
             raise
         before = "the file of before is as it was" if path.exists() else "nothing was written"
@@ -154,12 +155,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
 
 
-def _os_error_behind(error: BaseException | None) -> OSError | None:
+def _os_error_behind(error: BaseException | None, outside: BaseException | None) -> OSError | None:
     """Return the operating system's error in a chain: a library may have met it and failed on."""
-    while error is not None:
+    while error is not None and error is not outside:
         if isinstance(error, OSError) and error.errno is not None:
             return error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
 

@@ -26,6 +26,7 @@ LANE = 0.25  # forward and gradient run on two lanes, this far from the middle
 WIDEST = 0.40  # width of the arrow with the largest norm
 LEFT, RIGHT = 2.45, 1.7  # room beside the first and the last step
 MOST = 50  # timesteps: beyond these a drawing is too wide to be looked at
+MOST_WRITTEN = 400  # numbers of a heat map: beyond these, colours alone
 HUGE = 1e100  # beyond it a sum of squares is no longer a finite number
 SMALLEST = 1e-300  # below, matplotlib divides by zero
 Y_COST, Y_OUTPUT, Y_INPUT, Y_PARAMETERS = 3.45, 1.85, -1.75, -3.15
@@ -105,7 +106,8 @@ def draw_heat_map(
 ) -> Axes:
     """Draw a matrix of signed numbers as colours, red above zero and blue below, each written in.
 
-    Where the largest is tiny or huge, the numbers are written with a power of ten: −3e−9.
+    Where the largest is tiny or huge, the numbers are written with a power of ten: −3e−9. Of more
+    than 400 numbers none is written.
 
     Args:
         values: real numbers, shape (n, m).
@@ -145,7 +147,7 @@ def draw_heat_map(
     ax.imshow(masked, vmin=-limit, vmax=limit, **style)
     largest = np.abs(values).max()
     for (row, column), value in np.ndenumerate(values):
-        if shown[row, column]:
+        if shown[row, column] and values.size <= MOST_WRITTEN:
             colour = "white" if abs(value) > 0.62 * limit else "#222222"
             style = {"ha": "center", "va": "center", "color": colour, "fontsize": 10}
             ax.text(column, row, _written(value, largest), **style)

@@ -51,7 +51,7 @@ def wait_for_all(workers: list[str], index: int, seconds: float) -> None:
     (host, port), deadline, guests = workers[0].split(":"), time.monotonic() + seconds, {}
     meeting = socket.create_server(("", int(port))) if index == 0 else None
     expected = range(1, len(workers)) if meeting else [0]
-    while len(guests) < len(expected):
+    while not guests.keys() >= set(expected):
         left = deadline - time.monotonic()
         if left <= 0:
             missing = ", ".join(workers[i] for i in expected if i not in guests)
@@ -60,13 +60,14 @@ def wait_for_all(workers: list[str], index: int, seconds: float) -> None:
             if meeting:
                 meeting.settimeout(left)
                 guest = meeting.accept()[0]
+                guest.settimeout(1)  # a stranger may be silent
                 guests[int.from_bytes(guest.recv(2))] = guest
             else:
                 guests[0] = socket.create_connection((host, int(port)), timeout=left)
                 guests[0].sendall(index.to_bytes(2))
         except OSError:
             time.sleep(0.1)
-    for guest in guests.values():
+    for guest in map(guests.get, expected):
         if meeting:
             guest.sendall(b"go")
         elif guest.recv(2) != b"go":
@@ -89,7 +90,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for all workers")
     arguments = parser.parse_args()
     workers, index = find_cluster()
-    if arguments.batch_size % len(workers):
+    if arguments.batch_size < 1 or arguments.batch_size % len(workers):
         sys.exit(f"--batch-size: expected a multiple of {len(workers)}, got {arguments.batch_size}")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     wait_for_all(workers, index, arguments.timeout)
@@ -129,17 +130,16 @@ def main() -> None:
             for i, variable in enumerate(variables):
                 variable.assign(saved[f"{i:02d}"])
     for epoch in range(first_epoch, arguments.epochs):
-        started, losses, milliseconds = time.perf_counter(), [], []
+        marks, losses = [time.perf_counter()], []
         order = np.random.default_rng((14, epoch)).permutation(arguments.images)  # for all the same
         order = order[: len(order) // arguments.batch_size * arguments.batch_size]
         for part in order.reshape(-1, arguments.batch_size)[:, index :: len(workers)]:
-            before = time.perf_counter()
             losses.append(float(step(tf.constant(X[part]), tf.constant(y[part]))))
-            milliseconds.append(1000 * (time.perf_counter() - before))
+            marks.append(time.perf_counter())
         accuracy = (np.asarray(model(X_valid)).argmax(axis=1) == y_valid).mean()
         if index == 0:
             save(path, epoch + 1, variables)
-            seconds, pace = time.perf_counter() - started, np.median(milliseconds)
+            seconds, pace = time.perf_counter() - marks[0], 1000 * np.median(np.diff(marks))
             line = f"epoch {epoch + 1}: loss {np.mean(losses):.4f}, accuracy {accuracy:.4f}"
             print(f"{line}, {seconds:.1f} s, {pace:.1f} ms a step", flush=True)
     np.savez(arguments.folder / f"worker-{index}.npz", *map(np.asarray, model.get_weights()))

@@ -3,6 +3,7 @@
 The plots have their own cases for arrays in test_plots.py and test_unrolled.py.
 """
 
+import time
 import warnings
 
 import matplotlib.pyplot as plt
@@ -114,10 +115,13 @@ def test_ten_thousand_cases_in_all():
 def test_anything_is_answered_or_the_argument_named(case, tmp_path, monkeypatch):
     function, good, count = case
     monkeypatch.chdir(tmp_path)
+    tried = 0
 
     @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
     @given(name=st.sampled_from(sorted(good)), value=ANYTHING)
     def run(name, value):
+        nonlocal tried
+        tried, started = tried + 1, time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
@@ -127,5 +131,7 @@ def test_anything_is_answered_or_the_argument_named(case, tmp_path, monkeypatch)
                 assert message.startswith((name, *PARTNERS.get(name, ()), "MNIST")), message
             finally:
                 plt.close("all")
+        assert time.perf_counter() - started < 10  # seconds: no hang
 
     run()
+    assert tried >= count

@@ -156,7 +156,8 @@ def test_the_pad_answers_each_stroke_and_clears():
     paint, (answers, picture) = pad.children[0], pad.children[1].children
     empty = picture.value
     assert answers.value == "nothing drawn yet"
-    assert not seen
+    assert not np.concatenate(seen).any()  # asked about nothing but an empty image
+    seen.clear()
     started = time.perf_counter()
     paint.replace_with_pil(Image.fromarray(canvas(SEVEN)).convert("RGBA"))
     assert time.perf_counter() - started < 1  # the browser test measures the whole way
@@ -166,4 +167,23 @@ def test_the_pad_answers_each_stroke_and_clears():
     paint.replace_with_pil(Image.new("RGBA", (280, 280), "white"))
     assert picture.value == empty
     assert len(seen) == 1
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (UNSURE[:, :27], r"believe: expected shape \(1, 28, 10\), got \(1, 27, 10\)"),
+        (UNSURE * 20, "believe: expected values from 0 to"),
+        (UNSURE * 0.5, "believe: expected probabilities that sum to one"),
+        (UNSURE * np.nan, "believe: expected finite numbers"),
+        ([[1], [1, 2]], "believe: expected an array of shape .*, got ragged rows"),
+    ],
+)
+def test_an_answer_that_is_no_belief_is_refused_at_once(answer, message):
+    plt.close("all")
+    with pytest.raises(ValueError, match=message):
+        plot_drawing(canvas(SEVEN), lambda _: answer)
+    with pytest.raises(ValueError, match=message):
+        digit_pad(lambda _: answer)
     assert not plt.get_fignums()

@@ -167,6 +167,11 @@ BAD = [
     (plots.plot_confusion_matrix, {"y_true": [1, 2, 10]}, "y_true: expected values from 0 to 9"),
     (plots.plot_digits, {"images": IMAGES[0]}, r"images: expected shape \(n, 28, 28\), got"),
     (plots.plot_digits, {"labels": []}, r"labels: expected shape \(3\), got \(0,\)"),
+    (
+        plots.plot_digits,
+        {"images": np.zeros((401, 28, 28))},
+        "images: expected at most 400 to draw, got 401",
+    ),
     (plots.plot_digits, {"columns": 0}, "columns: expected values of 1 or more, got 0"),
     (
         plots.plot_confidence,
@@ -193,18 +198,22 @@ ANY_ARRAY = hnp.arrays(
 )
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("plot", EXAMPLES, ids=lambda f: f.__name__)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_any_array_for_any_argument_is_drawn_or_named(plot, data):
     arguments = dict(EXAMPLES[plot])
     name = data.draw(st.sampled_from(sorted(arguments)))
-    arguments[name] = data.draw(ANY_ARRAY)
+    shape = np.shape(arguments[name]) if not isinstance(arguments[name], dict) else (2,)
+    of_its_shape = hnp.arrays(st.sampled_from([np.float32, np.int64, np.uint8]), shape)
+    arguments[name] = data.draw(of_its_shape | ANY_ARRAY)
     try:
-        plot(**arguments)
+        drawn = plot(**arguments)
     except (ValueError, TypeError) as error:
         message = str(error)
     else:
+        getattr(drawn, "figure", drawn).draw_without_rendering()
         message = f"{name}: drawn"
     plt.close("all")
     # arrays that must be as long as each other: the message may name the partner

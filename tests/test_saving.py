@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -71,6 +72,63 @@ def test_a_save_that_is_killed_leaves_the_old_file(tmp_path):
         unfinished.write_bytes(b"new")
     assert names(tmp_path) == ["model.keras"]
     assert path.read_bytes() == b"new"
+
+
+SAVE_AND_SAVE = """\
+import sys
+import numpy as np
+from chapter14.runtime import replacing
+for number in range(10_000):
+    with replacing(sys.argv[1]) as unfinished:
+        np.savez(unfinished, *[np.full(30_000, number)] * 5)
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("signal_of_the_end", [signal.SIGKILL, signal.SIGINT])
+def test_a_save_that_is_ended_at_any_moment_leaves_a_whole_file(tmp_path, signal_of_the_end):
+    path = tmp_path / "numbers.npz"
+    rng = np.random.default_rng(14)
+    for _ in range(8):
+        command = [sys.executable, "-c", SAVE_AND_SAVE, path]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        with subprocess.Popen(command, **pipes) as process:
+            assert process.stdout.readline() == "0\n"
+            time.sleep(rng.uniform(0, 0.05))
+            process.send_signal(signal_of_the_end)
+            finished = [0, *map(int, process.stdout.read().split())][-1]
+        with np.load(path, allow_pickle=False) as arrays:
+            [number] = {value for name in arrays.files for value in np.unique(arrays[name])}
+        assert number in (finished, finished + 1)
+        if signal_of_the_end == signal.SIGINT:
+            assert names(tmp_path) == ["numbers.npz"]
+
+
+def test_an_error_that_the_caller_handles_is_not_blamed(tmp_path):
+    def fail_to_save():
+        raise ValueError("the layer has no weights")
+
+    def save_what_could_not_be_loaded():
+        try:
+            (tmp_path / "missing").read_bytes()
+        except OSError:
+            with replacing(tmp_path / "model.keras"):
+                fail_to_save()
+
+    with pytest.raises(ValueError, match="the layer has no weights"):
+        save_what_could_not_be_loaded()
+
+
+class BytesPath:
+    def __fspath__(self):
+        return b"model.keras"
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "a\0b", "\ud800", BytesPath(), 14, None])
+def test_what_is_no_name_of_a_file_is_refused(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((TypeError, ValueError), match="path: expected"), replacing(path):
+        pass
 
 
 SAVE_ON_A_SMALL_DISK = """\

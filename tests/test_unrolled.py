@@ -265,6 +265,13 @@ def test_heat_map_takes_a_limit_leaves_open_what_is_hidden_and_writes_any_size()
         ax.figure.draw_without_rendering()
 
 
+@pytest.mark.parametrize(("size", "written"), [(400, 400), (401, 0)])
+def test_a_large_heat_map_has_colours_alone(size, written):
+    ax = unrolled.draw_heat_map(np.ones((1, size)))
+    assert len(ax.texts) == written
+    plt.close(ax.figure)
+
+
 def numbers(ax):
     return [text.get_text() for text in ax.texts]
 

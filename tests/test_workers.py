@@ -1,10 +1,12 @@
 """The worker script: who takes part, who is refused, and that all end with the same weights."""
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -99,3 +101,31 @@ def test_two_workers_end_with_the_same_weights_and_go_on_later(tmp_path):
     with np.load(tmp_path / "worker-0.npz") as one, np.load(tmp_path / "worker-1.npz") as other:
         assert all(np.array_equal(one[name], other[name]) for name in one.files)
         assert len(one.files) == 5
+
+
+def test_strangers_at_the_meeting_neither_count_nor_hold_it_up():
+    port = free_port()
+    workers = [f"127.0.0.1:{port}", THERE]
+    ended = []
+
+    def wait():
+        try:
+            train_on_workers.wait_for_all(workers, 0, 3)
+        except SystemExit as end:
+            ended.append(str(end))
+
+    chief = threading.Thread(target=wait)
+    chief.start()
+    while True:
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port)).close()  # goes at once
+            break
+    with socket.create_connection(("127.0.0.1", port)):  # says nothing
+        chief.join(10)
+    assert ended == [f"not all workers came within 3 s: no {THERE}"]
+
+
+def test_a_batch_of_nothing_is_refused(tmp_path):
+    worker = start([HERE], 0, tmp_path, "--batch-size", "0")
+    assert "--batch-size: expected a multiple of 1, got 0" in worker.communicate(timeout=60)[1]
+    assert worker.returncode == 1

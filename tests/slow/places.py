@@ -37,10 +37,11 @@ def wrapper(checkout, folder):
     return [*UNSHARE, "sh", "-c", READ_ONLY, str(checkout), str(folder)]
 
 
-@pytest.mark.parametrize("number", range(len(NOTEBOOKS)), ids=lambda n: NOTEBOOKS[n].stem)
-def test_a_notebook_in_a_hostile_place(number, checkout, tmp_path, monkeypatch):
-    path = checkout / NOTEBOOKS[number].relative_to(ROOT)
-    folder = checkout if number % 2 else path.parent
+@pytest.mark.parametrize("start", ["root", "notebook's folder"])
+@pytest.mark.parametrize("notebook_path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_in_a_hostile_place(notebook_path, start, checkout, tmp_path, monkeypatch):
+    path = checkout / notebook_path.relative_to(ROOT)
+    folder = checkout if start == "root" else path.parent
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, "/proc/nobody")
     monkeypatch.setenv("PYTHONPATH", str(checkout))
