@@ -308,10 +308,11 @@ def check_path(path, name: str = "path") -> Path:
     text = os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected a path of text, got {type(text).__name__}")
-    encodable = text.encode(errors="ignore").decode() == text  # a lone surrogate is not
-    if not Path(text).name or "\0" in text or not encodable:
-        raise ValueError(f"{name}: expected the name of a file, got {text!r}")
-    return Path(text)
+    with contextlib.suppress(UnicodeEncodeError):
+        os.fsencode(text)
+        if Path(text).name and "\0" not in text:
+            return Path(text)
+    raise ValueError(f"{name}: expected the name of a file, got {text!r}")
 
 
 def check_images(images, name: str = "images") -> np.ndarray:
