@@ -37,19 +37,10 @@ def check(answer, digest: str, hint: str) -> None:
 def digest_of(answer) -> str:
     """Return eight characters that stand for a number, or for a sequence of numbers in its order.
 
-    Raises:
-        TypeError: ``answer`` is not made of numbers.
-
     Example:
         >>> digest_of(2.0) == digest_of(2), digest_of([1, 2]) == digest_of([2, 1])
         (True, False)
     """
-    try:
-        numbers = np.asarray(answer)
-        if numbers.dtype.kind not in "biuf":
-            raise TypeError
-        numbers = np.ravel(numbers).astype(np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"answer: expected a number or numbers, got {answer!r}") from None
-    text = " ".join(f"{number + 0.0:.4g}" for number in numbers)
+    numbers = np.ravel(answer).astype(float) + 0.0  # so that -0 is 0
+    text = " ".join(f"{number:.4g}" for number in numbers)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
