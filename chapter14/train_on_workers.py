@@ -1,0 +1,226 @@
+"""Train the sequence classifier on several machines: start this module once on each of them.
+
+    TF_CONFIG='{"cluster": ...}' python -m chapter14.train_on_workers --folder /shared/folder
+
+Each worker takes its part of every batch. The optimizer sums the gradients of all workers, so that
+all of them make the same step. Slurm needs no TF_CONFIG. All workers must see `--folder`: worker 0,
+the chief, saves a checkpoint per epoch there, and a job that is started again continues after it.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import re
+import socket
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def find_cluster() -> tuple[list[str], int]:
+    """Return the addresses of all workers and the index of this one, from TF_CONFIG or Slurm."""
+    if "TF_CONFIG" not in os.environ and "SLURM_PROCID" in os.environ:
+        os.environ["TF_CONFIG"] = json.dumps(config_from_slurm())
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG", ""))
+        workers = config["cluster"]["worker"]
+        task = config["task"]
+        kind = task["type"]
+        index = task["index"]
+    except (ValueError, KeyError, TypeError) as error:
+        sys.exit(f"TF_CONFIG: expected JSON with cluster.worker and task.index; {error!r}")
+    listed = isinstance(workers, list) and all(is_address(worker) for worker in workers)
+    if not listed or not workers or len(set(workers)) < len(workers):
+        sys.exit(f"TF_CONFIG: cluster.worker: expected a list of distinct host:port, got {workers}")
+    if kind != "worker" or not isinstance(index, int) or not 0 <= index < len(workers):
+        sys.exit(f"TF_CONFIG: task: expected a worker, 0 to {len(workers) - 1}, got {task!r}")
+    return workers, index
+
+
+def config_from_slurm() -> dict:
+    """Return what TF_CONFIG would say, from the variables that `srun` sets for each worker."""
+    import tensorflow as tf
+
+    try:
+        # No GPU is assigned here, but a resolver that isn't told of enough asks nvidia-smi.
+        gpus = int(os.environ["SLURM_STEP_NUM_TASKS"])
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            gpus_per_node=gpus, gpus_per_task=1, auto_set_gpu=False
+        )
+    except (KeyError, RuntimeError):
+        sys.exit("SLURM_PROCID is set, but not the variables of a job step: start it with srun")
+    cluster = resolver.cluster_spec().as_dict()
+    kind, index = resolver.get_task_info()
+    return {"cluster": cluster, "task": {"type": kind, "index": index}}
+
+
+def is_address(worker) -> bool:
+    match = re.fullmatch(r"[^:\s]+:([0-9]{1,5})", str(worker))
+    return match is not None and 1 <= int(match[1]) <= 65_535
+
+
+def greeting(workers: list[str], index: int) -> bytes:
+    """Return the line by which a worker of this cluster is told from a stranger."""
+    digest = hashlib.sha256(json.dumps(workers).encode()).hexdigest()
+    return f"chapter14 {digest} {index}\n".encode()
+
+
+def wait_for_workers(workers: list[str], timeout: float) -> None:
+    """Wait, as worker 0, until all others have sent their greeting; then answer them."""
+    expected = {greeting(workers, i): workers[i] for i in range(1, len(workers))}
+    arrived = {}
+    deadline = time.monotonic() + timeout
+    host, port = workers[0].split(":")
+    with contextlib.ExitStack() as sockets:  # closes them: TensorFlow needs the port next
+        try:
+            meeting = sockets.enter_context(socket.create_server((host, int(port))))
+        except OSError as error:
+            sys.exit(f"worker 0 can't listen on {workers[0]}: {error.strerror}")
+        meeting.settimeout(0.1)
+        while arrived.keys() != expected.keys():
+            if time.monotonic() > deadline:
+                missing = ", ".join(expected[line] for line in expected if line not in arrived)
+                sys.exit(f"not all workers came within {timeout:g} s: no {missing}")
+            with contextlib.suppress(OSError):  # nobody came, or a stranger, who may stay silent
+                connection = sockets.enter_context(meeting.accept()[0])
+                connection.settimeout(1)
+                line = connection.recv(1024)
+                if line in expected:
+                    arrived[line] = connection
+        for connection in arrived.values():
+            connection.sendall(greeting(workers, 0))
+
+
+def wait_for_chief(workers: list[str], index: int, timeout: float) -> None:
+    """Send worker 0 a greeting, again and again until it is answered."""
+    host, port = workers[0].split(":")
+    deadline = time.monotonic() + timeout
+    remaining = timeout
+    while remaining > 0:
+        not_there = contextlib.suppress(OSError)  # not yet, or not any longer
+        with not_there, socket.create_connection((host, int(port)), timeout=remaining) as chief:
+            chief.sendall(greeting(workers, index))
+            if chief.recv(1024) == greeting(workers, 0):
+                return
+        time.sleep(0.1)
+        remaining = deadline - time.monotonic()
+    sys.exit(f"worker 0, {workers[0]}, gave no sign to start within {timeout:g} s")
+
+
+def build(seed: int):
+    """Return the classifier, without its softmax, which the loss includes; and the optimizer."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    rnn = keras.layers.SimpleRNN(150, unroll=True)
+    model = keras.Sequential([keras.Input((28, 28)), rnn, keras.layers.Dense(10)])
+    optimizer = keras.optimizers.Adam(0.001)
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+
+def make_step(strategy, model, optimizer, batch_size: int):
+    """Return the training step: a function of this worker's part of a batch."""
+    import tensorflow as tf
+
+    def on_this_worker(X, y):
+        with tf.GradientTape() as tape:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, model(X, training=True))
+            loss = tf.reduce_sum(losses) / batch_size  # of all workers together
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)  # sums over the workers first
+        return loss
+
+    @tf.function
+    def step(X, y):
+        losses = strategy.run(on_this_worker, args=(X, y))
+        return strategy.reduce("SUM", losses, axis=None)
+
+    return step
+
+
+def batches(images: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+    """Return which images an epoch's batches have, (batches, batch_size): for all the same."""
+    order = np.random.default_rng((seed, epoch)).permutation(images)
+    whole = images // batch_size * batch_size
+    return order[:whole].reshape(-1, batch_size)
+
+
+def save(path: Path, epoch: int, variables: list) -> None:
+    """Write a checkpoint in one step: the file is the old one or the new one, never half of it."""
+    unfinished = path.with_suffix(".unfinished.npz")
+    values = {variable.path: np.asarray(variable) for variable in variables}
+    np.savez(unfinished, epoch=epoch, **values)
+    os.replace(unfinished, path)
+
+
+def load(path: Path, variables: list) -> int:
+    """Set the variables to those of the checkpoint, if any; return how many epochs are done."""
+    if not path.exists():
+        return 0
+    with np.load(path, allow_pickle=False) as saved:
+        for variable in variables:
+            variable.assign(saved[variable.path])
+        return int(saved["epoch"])
+
+
+def train(workers: list[str], index: int, options: argparse.Namespace) -> None:
+    import tensorflow as tf
+
+    from chapter14.mnist import load_mnist
+
+    # One GPU per worker, or the gradients would be summed once for each of its GPUs.
+    tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:1], "GPU")
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    (X, y), (X_valid, y_valid), _ = load_mnist()
+    with strategy.scope():
+        model, optimizer = build(options.seed)
+    step = make_step(strategy, model, optimizer, options.batch_size)
+    checkpoint = options.folder / "checkpoint.npz"
+    variables = [*model.variables, *optimizer.variables]
+    for epoch in range(load(checkpoint, variables), options.epochs):
+        losses = []
+        times = [time.perf_counter()]
+        for batch in batches(options.images, options.batch_size, options.seed, epoch):
+            share = batch[index :: len(workers)]
+            losses.append(float(step(X[share], y[share])))
+            times.append(time.perf_counter())
+        accuracy = (np.asarray(model(X_valid)).argmax(axis=1) == y_valid).mean()
+        if index == 0:
+            save(checkpoint, epoch + 1, variables)
+            line = f"epoch {epoch + 1}: loss {np.mean(losses):.4f}, accuracy {accuracy:.4f}"
+            seconds = time.perf_counter() - times[0]
+            milliseconds = 1000 * np.median(np.diff(times))
+            print(f"{line}, {seconds:.1f} s, {milliseconds:.1f} ms per step", flush=True)
+    np.savez(options.folder / f"worker-{index}.npz", *model.get_weights())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the classifier on several machines.")
+    parser.add_argument("--folder", type=Path, required=True, help="seen by all workers")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=240, help="of all workers together")
+    parser.add_argument("--images", type=int, default=55_000, help="per epoch")
+    parser.add_argument("--seed", type=int, default=14, help="of the weights and the batches")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for all workers")
+    options = parser.parse_args()
+    workers, index = find_cluster()
+    if options.batch_size < 1 or options.batch_size % len(workers):
+        sys.exit(f"--batch-size: expected a multiple of {len(workers)}, got {options.batch_size}")
+    if not options.batch_size <= options.images <= 55_000:
+        expected = f"{options.batch_size} (one batch) to 55,000"
+        sys.exit(f"--images: expected {expected}, got {options.images}")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if index == 0:  # before TensorFlow starts, whose own wait is long and ends in pages of errors
+        wait_for_workers(workers, options.timeout)
+    else:
+        wait_for_chief(workers, index, options.timeout)
+    train(workers, index, options)
+
+
+if __name__ == "__main__":
+    main()
