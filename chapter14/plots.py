@@ -119,19 +119,18 @@ def plot_learning_curves(
         ['validation', 'train']
     """
     ax = ax or plt.subplots()[1]
-    if book is not None:
-        ax.plot(np.arange(1, len(book) + 1), book, color="#bbbbbb", lw=1.5, label="book, test")
-    epochs = np.arange(1, len(history["accuracy"]) + 1)
-    prefix = f"{label}, " if label else ""
-    (line,) = ax.plot(
-        epochs, history["val_accuracy"], marker="o", ms=4, label=f"{prefix}validation"
-    )
-    ax.plot(epochs, history["accuracy"], color=line.get_color(), ls=":", label=f"{prefix}train")
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))  # unlike set_xticks,
-    ax.xaxis.set_major_formatter(ScalarFormatter())  # it leaves the limits alone
+    ax.xaxis.set_major_formatter(ScalarFormatter())  # it leaves the limits to the data
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    if book is not None:
+        ax.plot(np.arange(1, len(book) + 1), book, color="#bbbbbb", lw=1.5, label="book, test")
+    train, validation = history["accuracy"], history["val_accuracy"]
+    epochs = np.arange(1, len(train) + 1)
+    prefix = f"{label}, " if label else ""
+    (line,) = ax.plot(epochs, validation, marker="o", ms=4, label=f"{prefix}validation")
+    ax.plot(epochs, train, color=line.get_color(), ls=":", label=f"{prefix}train")
     ax.set(xlabel="epochs finished (log scale)", ylabel="accuracy")
     ax.grid(True, axis="y")
     ax.legend()

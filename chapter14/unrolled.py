@@ -1,10 +1,11 @@
-"""The network unrolled through time, drawn: both passes, heat maps, a film to step through.
+"""The network unrolled through time: both passes, heat maps, and a viewer that steps through them.
 
-Nothing here computes a gradient. The notebooks do, and hand over what they measured.
+Nothing here computes a gradient. The notebooks do, and pass what they measured as a ``Record``.
 """
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,379 +13,462 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrow, FancyArrowPatch, FancyBboxPatch
 
-from chapter14.data import check_array
-from chapter14.plots import BLUE, GREEN, ORANGE, check_axes
+from chapter14.plots import BLUE, GREEN, ORANGE
 
 STATE, OUTPUT, GRADIENT = BLUE, GREEN, ORANGE
-INPUT, FORWARD, COST, FAINT, QUIET = "#666666", "#444444", "#B07800", "#b5b5b5", "#808080"
-MAPS = "RdBu_r"
+INPUT, FORWARD, LOSS, FAINT, QUIET = "#666666", "#444444", "#B07800", "#b5b5b5", "#808080"
 
 INCH = 0.74  # of paper for one unit of the drawing
 PITCH = 2.2  # from one step to the next
 BOX = 1.15  # width of a state or an output
-LANE = 0.25  # forward and gradient run on two lanes, this far from the middle
+LANE = 0.25  # forward and gradient run side by side, each this far from the middle
+DASHES = (0, (4, 2.5))
 WIDEST = 0.40  # width of the arrow with the largest norm
 LEFT, RIGHT = 2.45, 1.7  # room beside the first and the last step
-MOST = 50  # timesteps: beyond these a drawing is too wide to be looked at
-MOST_WRITTEN = 400  # numbers of a heat map: beyond these, colours alone
-HUGE = 1e100  # beyond it a sum of squares is no longer a finite number
-SMALLEST = 1e-300  # below, matplotlib divides by zero
-Y_COST, Y_OUTPUT, Y_INPUT, Y_PARAMETERS = 3.45, 1.85, -1.75, -3.15
+Y_LOSS, Y_OUTPUT, Y_INPUT, Y_PARAMETERS = 3.45, 1.85, -1.75, -3.15
+
+
+@dataclass(frozen=True)
+class Record:
+    """What backpropagation through time computed for one sequence, as the figures below take it.
+
+    Attributes:
+        states: h(t), shape (T, units).
+        d_outputs: the gradient with respect to each output y(t) alone, shape (T, units): zero where
+            the loss doesn't use the output, but not zero everywhere.
+        carried: delta(t) Wh^T, which step t carries to the state before it, shape (T, units).
+        deltas: delta(t), shape (T, units).
+        terms: each step's term of the gradient of the parameters, shape (T, rows, units), for
+            example kernel, recurrent kernel, and bias, one below the other.
+        rows: the labels of the rows of a term. None: their numbers.
+    """
+
+    states: np.ndarray
+    d_outputs: np.ndarray
+    carried: np.ndarray
+    deltas: np.ndarray
+    terms: np.ndarray
+    rows: Sequence[str] | None = None
 
 
 def draw_unrolled(
     timesteps: int,
-    cost_steps: Sequence[int],
+    loss_steps: Sequence[int],
     *,
-    entering=None,
-    carried=None,
-    landing=None,
-    moment: int | None = None,
+    d_outputs: np.ndarray | None = None,
+    carried: np.ndarray | None = None,
+    landing: np.ndarray | None = None,
+    frame: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a recurrent network unrolled through time: forward dashed, the gradient solid.
 
-    An output that the cost does not use is drawn pale, with its word: ignored. Without norms only
-    the forward pass is drawn. With norms a gradient arrow is as wide as its norm, all on one
-    scale, and has the norm beside it; a norm of zero has no arrow.
+    An output that the loss doesn't use is pale and says so: ignored. Without the norms, only the
+    forward pass is drawn. With them, a gradient arrow is as wide as its norm, all on one scale, and
+    has the norm beside it; a norm of zero has no arrow.
 
     Args:
-        timesteps: how many steps, T, 1..50.
-        cost_steps: the steps whose outputs the cost uses, at least one, each in 0..T-1, in order.
-        entering: norms of e(t), what enters through each output, shape (T,), zero where the cost
-            does not use the output.
-        carried: norms of what step t hands to the state before it, delta(t) Wh^T, shape (T,);
-            the first goes to the initial state.
+        timesteps: how many steps, T.
+        loss_steps: the steps whose outputs the loss uses, at least one, each in 0..T-1.
+        d_outputs: norms of the gradient that enters through each output, shape (T,).
+        carried: norms of what step t carries to the state before it, delta(t) Wh^T, shape (T,); the
+            first goes to the initial state.
         landing: norms of each step's term of the gradient of the parameters, shape (T,).
-        moment: draw only what has happened by then: step t forward at moment t, the cost at T,
-            step t backward at 2T - t. None draws all.
-        ax: the Axes to draw on; None makes a figure.
+        frame: draw only what has happened by then: step t forward at frame t, the loss at T, step t
+            backward at 2T - t; what it carries arrives a frame later. None draws all.
 
     Returns:
-        The Axes. Every arrow has a gid, for example ``gradient-cost-y2`` or ``forward-x0-h0``.
-
-    Raises:
-        TypeError, ValueError: an argument is not as described, or only some norms are given.
+        The Axes. Every arrow has a gid, for example ``gradient-loss-y2`` or ``forward-x0-h0``.
 
     Example:
-        >>> ax = draw_unrolled(3, [2], entering=[0, 0, 4], carried=[1, 2, 3], landing=[1, 1, 1])
-        >>> sorted(p.get_gid() for p in ax.patches if "cost" in p.get_gid())
-        ['forward-y2-cost', 'gradient-cost-y2', 'node-cost']
-        >>> plt.close(ax.figure)
+        >>> ax = draw_unrolled(3, [2], d_outputs=[0, 0, 4], carried=[1, 2, 3], landing=[1, 1, 1])
+        >>> sorted(patch.get_gid() for patch in ax.patches if "loss" in patch.get_gid())
+        ['forward-y2-loss', 'gradient-loss-y2', 'node-loss']
     """
-    cost_steps = _check_steps(timesteps, cost_steps)
-    norms = _check_norms(timesteps, cost_steps, entering, carried, landing)
-    last = 2 * timesteps if norms else timesteps
-    now = None if moment is None else _check_integer(moment, "moment", 0, last)
-    moment = last if now is None else now
-    bottom = Y_INPUT - 1.4
-    if norms:
-        bottom = Y_PARAMETERS - (1.4 if timesteps > 3 else 2.1)
-    width, height = PITCH * (timesteps - 1) + LEFT + RIGHT, 4.0 - bottom
-    if check_axes(ax) is None:
-        _, ax = plt.subplots(figsize=(INCH * width, INCH * height), layout="constrained")
-    ax.set(aspect="equal", xlim=(-LEFT, width - LEFT), ylim=(bottom, 4.0))
+    backward = d_outputs is not None
+    now = 2 * timesteps if frame is None else frame
+    bottom = (Y_PARAMETERS if backward else Y_INPUT) - 1.4
+    width = PITCH * (timesteps - 1) + LEFT + RIGHT
+    if ax is None:
+        size = (INCH * width, INCH * (4 - bottom))
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax.set(aspect="equal", xlim=(-LEFT, width - LEFT), ylim=(bottom, 4))
     ax.axis("off")
-    _draw_nodes(ax, timesteps, cost_steps, moment, bool(norms))
-    if now is not None:
-        _mark_now(ax, timesteps, now)
-    _draw_forward(ax, timesteps, cost_steps, moment)
-    if norms:
-        _draw_gradient(ax, timesteps, moment, *norms)
-    _draw_key(ax, timesteps, bool(norms))
+    _draw_forward(ax, timesteps, sorted(loss_steps), now)
+    handles = [plt.Line2D([], [], color=FORWARD, lw=1.4, ls=DASHES, label="forward")]
+    if backward:
+        _draw_backward(ax, timesteps, now, d_outputs, carried, landing)
+        handles += [plt.Line2D([], [], color=GRADIENT, lw=5, label="gradient (width: its norm)")]
+    ax.legend(handles=handles, loc="lower left", fontsize=12, frameon=False)
+    if frame is not None:
+        _highlight(ax, timesteps, frame)
     return ax
 
 
+def _draw_forward(ax: Axes, timesteps: int, loss_steps: list[int], frame: int) -> None:
+    note = {"color": QUIET, "fontsize": 12, "style": "italic", "ha": "center", "va": "center"}
+    for y, words in [(Y_OUTPUT, "outputs"), (0.64, "initial state"), (Y_INPUT, "inputs")]:
+        ax.text(-1.7, y, words, **note)
+    _box(ax, "h-1", (-1.7, 0), (0.97, 0.8), "$h(-1)$", "#777777", dashed=True)
+    ended = frame >= timesteps
+    for t in range(timesteps):
+        x = PITCH * t
+        lane = x - LANE
+        before = x - PITCH + BOX / 2 if t > 0 else -1.21
+        reached = frame >= t
+        used = t in loss_steps
+        color = OUTPUT if used else FAINT
+        _box(ax, f"x{t}", (lane, Y_INPUT), (0.66, 0.58), f"$x({t})$", INPUT, reached)
+        _box(ax, f"h{t}", (x, 0), (BOX, 0.95), f"$h({t})$", STATE, reached)
+        _box(ax, f"y{t}", (x, Y_OUTPUT), (BOX, 0.7), f"$y({t})$", color, reached, dashed=not used)
+        _dashed(ax, f"h{t - 1}-h{t}", (before, LANE), (x - BOX / 2, LANE), reached)
+        _dashed(ax, f"x{t}-h{t}", (lane, Y_INPUT + 0.3), (lane, -0.48), reached)
+        _dashed(ax, f"h{t}-y{t}", (lane, 0.48), (lane, Y_OUTPUT - 0.35), reached and used)
+        if used:
+            _dashed(ax, f"y{t}-loss", (lane, Y_OUTPUT + 0.35), (lane, Y_LOSS - 0.38), ended)
+        else:
+            ax.text(x, Y_OUTPUT + 0.5, "ignored", gid=f"ignored-y{t}", **note)
+    first = loss_steps[0]
+    last = loss_steps[-1]
+    names = ", ".join(f"y({t})" for t in loss_steps)
+    if len(loss_steps) > 4 and len(loss_steps) == last - first + 1:  # dots would hide a gap
+        names = f"y({first}),\\ …,\\ y({last})"
+    center = (PITCH * (first + last) / 2, Y_LOSS)
+    size = (max(PITCH * (last - first) + BOX, 2.1), 0.76)
+    _box(ax, "loss", center, size, f"loss $C({names})$", LOSS, ended)
+
+
+def _draw_backward(ax: Axes, timesteps: int, frame: int, d_outputs, carried, landing) -> None:
+    words = "gradient of $W_x,\\ W_h,\\ b$"
+    if timesteps > 3:
+        words += ": the sum of the terms of all steps"
+    center = (PITCH * (timesteps - 1) / 2, Y_PARAMETERS)
+    size = (max(PITCH * (timesteps - 1) + BOX, 3.2), 0.7)
+    _box(ax, "parameters", center, size, words, GRADIENT, frame > timesteps)
+    largest = max(*d_outputs, *carried, *landing)
+    bottom = Y_PARAMETERS + 0.35
+    for t in range(2 * timesteps - frame, timesteps):
+        x = PITCH * t
+        lane = x + LANE
+        before = x - PITCH + BOX / 2 if t > 0 else -1.24
+        arrows = [
+            (f"loss-y{t}", (lane, Y_LOSS - 0.38), (lane, Y_OUTPUT + 0.35), d_outputs[t]),
+            (f"y{t}-h{t}", (lane, Y_OUTPUT - 0.35), (lane, 0.48), d_outputs[t]),
+            (f"h{t}-parameters", (lane + 0.08, -0.48), (lane + 0.08, bottom), landing[t]),
+        ]
+        if t == 0 or frame > 2 * timesteps - t:  # the state before takes it one frame later
+            arrows.append((f"h{t}-h{t - 1}", (x - BOX / 2, -LANE), (before, -LANE), carried[t]))
+        for name, start, end, norm in arrows:
+            if norm > 0:
+                _solid(ax, name, start, end, norm, WIDEST * norm / largest)
+
+
+def _highlight(ax: Axes, timesteps: int, frame: int) -> None:
+    """Thicken the box that this frame is about."""
+    if frame < timesteps:
+        name, color = f"h{frame}", STATE
+    elif frame == timesteps:
+        name, color = "loss", LOSS
+    else:
+        name, color = f"h{2 * timesteps - frame}", GRADIENT
+    for patch in ax.patches:
+        if patch.get_gid() == f"node-{name}":
+            patch.set(linewidth=4, edgecolor=color)
+
+
+def _box(
+    ax: Axes, name: str, center, size, text: str, color: str, reached=True, dashed=False
+) -> None:
+    """Draw a box, pale until it is reached and empty if it is dashed."""
+    pad = 0.06
+    corner = (center[0] - size[0] / 2 + pad, center[1] - size[1] / 2 + pad)
+    box = FancyBboxPatch(
+        corner,
+        size[0] - 2 * pad,
+        size[1] - 2 * pad,
+        boxstyle=f"round,pad={pad},rounding_size=0.16",
+        facecolor=(color, 0.13) if reached and not dashed else "white",
+        edgecolor=color if reached else FAINT,
+        linestyle=(0, (3, 2.5)) if dashed else "-",
+        linewidth=1.5,
+        gid=f"node-{name}",
+        zorder=3,
+    )
+    ax.add_patch(box)
+    style = {"ha": "center", "va": "center", "fontsize": 13, "zorder": 4}
+    ax.text(*center, text, color="#222222" if reached else QUIET, gid=f"label-{name}", **style)
+
+
+def _dashed(ax: Axes, name: str, start, end, reached: bool) -> None:
+    arrow = FancyArrowPatch(
+        start,
+        end,
+        arrowstyle="-|>",
+        mutation_scale=11,
+        shrinkA=1,
+        shrinkB=1,
+        linewidth=1.4,
+        linestyle=DASHES,
+        color=FORWARD if reached else FAINT,
+        gid=f"forward-{name}",
+        zorder=2,
+    )
+    ax.add_patch(arrow)
+
+
+def _solid(ax: Axes, name: str, start, end, norm: float, width: float) -> None:
+    x, y = start
+    dx = end[0] - x
+    dy = end[1] - y
+    arrow = FancyArrow(
+        x,
+        y,
+        dx,
+        dy,
+        width=width,
+        head_width=width + 0.2,
+        head_length=0.22,
+        length_includes_head=True,
+        color=GRADIENT,
+        linewidth=0.4,
+        gid=f"gradient-{name}",
+        zorder=2,
+    )
+    ax.add_patch(arrow)
+    style = {"color": "#A34700", "fontsize": 11, "zorder": 4, "gid": f"norm-{name}"}
+    if dx:  # below the arrow, its head too
+        place = (x + dx / 2 + 0.04, y - width / 2 - 0.16)
+        ax.text(*place, _written(norm, norm), ha="center", va="top", **style)
+    elif not name.startswith("y"):  # between an output and its state it's the same norm again
+        place = (x + width / 2 + 0.12, y + dy / 2)
+        ax.text(*place, _written(norm, norm), ha="left", va="center", **style)
+
+
 def draw_heat_map(
-    values,
+    values: np.ndarray,
     *,
     limit: float | None = None,
     rows: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
-    shown=None,
+    shown: np.ndarray | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a matrix of signed numbers as colours, red above zero and blue below, each written in.
+    """Draw a matrix of signed numbers as colors, red above zero and blue below, each written in.
 
-    Where the largest is tiny or huge, the numbers are written with a power of ten: −3e−9. Of more
-    than 400 numbers none is written.
+    Where the largest is below 0.005 or from 1000, numbers are written with a power of ten: −3e−9.
 
     Args:
         values: real numbers, shape (n, m).
-        limit: the number that has the deepest colour, positive; None takes the largest there is.
-        rows, columns: what stands beside the n rows and below the m columns; None: their index.
-        shown: booleans, shape (n, m): the other numbers are left open. None shows all.
-        ax: the Axes to draw on; None makes a figure.
-
-    Returns:
-        The Axes.
-
-    Raises:
-        TypeError, ValueError: an argument is not as described.
+        limit: the number that has the deepest color, positive. None: the largest absolute value.
+        rows, columns: the labels of the n rows and m columns. None: their numbers.
+        shown: booleans, shape (n, m); the other numbers are left open. None shows all.
 
     Example:
-        >>> ax = draw_heat_map([[0.5, -1.0]], rows=["unit 0"], columns=["0", "1"])
+        >>> ax = draw_heat_map([[0.5, -1.0]])
         >>> [text.get_text() for text in ax.texts]
         ['0.50', '−1.00']
-        >>> plt.close(ax.figure)
     """
-    values = _check_numbers(values, "values", (None, None))
-    shown = np.ones(values.shape, bool) if shown is None else _check_mask(shown, values.shape)
-    rows = _check_labels_of(rows, "rows", values.shape[0])
-    columns = _check_labels_of(columns, "columns", values.shape[1])
-    if limit is None:
-        limit = _largest(values)
-    else:
-        limit = float(_check_numbers(limit, "limit", ()))
-        if limit < SMALLEST:
-            raise ValueError(f"limit: expected a positive number, got {limit}")
-    if check_axes(ax) is None:
-        size = (0.75 * values.shape[1] + 1.6, 0.55 * values.shape[0] + 1.2)
-        _, ax = plt.subplots(figsize=size, layout="constrained")
+    values = np.asarray(values)
+    height, width = values.shape
+    shown = np.full(values.shape, True) if shown is None else np.asarray(shown)
+    largest = np.abs(values).max()
+    limit = limit or largest or 1  # all zero: any limit makes all of them white
+    if ax is None:
+        size = (0.75 * width + 1.6, 0.55 * height + 1.2)
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
     ax.set_facecolor("#f4f4f4")
     masked = np.ma.array(values, mask=~shown)
-    style = {"cmap": MAPS, "aspect": "auto", "interpolation": "nearest"}
+    style = {"cmap": "RdBu_r", "aspect": "auto", "interpolation": "nearest"}
     ax.imshow(masked, vmin=-limit, vmax=limit, **style)
-    largest = np.abs(values).max()
-    for (row, column), value in np.ndenumerate(values):
-        if shown[row, column] and values.size <= MOST_WRITTEN:
-            colour = "white" if abs(value) > 0.62 * limit else "#222222"
-            style = {"ha": "center", "va": "center", "color": colour, "fontsize": 10}
-            ax.text(column, row, _written(value, largest), **style)
-    ax.set_xticks(range(values.shape[1]), columns)
-    ax.set_yticks(range(values.shape[0]), rows)
-    # a white line between one number and the next
-    ax.set_xticks(np.arange(0.5, values.shape[1] - 1), minor=True)
-    ax.set_yticks(np.arange(0.5, values.shape[0] - 1), minor=True)
+    for row, column in np.argwhere(shown):
+        value = values[row, column]
+        color = "white" if abs(value) > 0.62 * limit else "#222222"
+        style = {"ha": "center", "va": "center", "fontsize": 10, "color": color}
+        ax.text(column, row, _written(value, largest), **style)
+    ax.set_xticks(range(width), range(width) if columns is None else columns)
+    ax.set_yticks(range(height), range(height) if rows is None else rows)
+    ax.set_xticks(np.arange(0.5, width - 1), minor=True)  # white lines between the numbers
+    ax.set_yticks(np.arange(0.5, height - 1), minor=True)
     ax.grid(True, which="minor", color="white", linewidth=1.5)
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
     return ax
 
 
-def draw_moment(
-    moment: int,
-    *,
-    states,
-    entering,
-    carried,
-    deltas,
-    terms,
-    rows: Sequence[str] | None = None,
-) -> Figure:
-    """Draw one moment of backpropagation through time, on recorded tensors of one sequence.
+def _written(value: float, largest: float) -> str:
+    """Return ``value`` in at most six characters, for numbers of the size of ``largest``."""
+    if value == 0 or 0.005 <= largest < 1000:
+        text = f"{value:z.2f}" if largest < 100 else f"{value:z.1f}"
+    else:
+        digits, power = f"{value:.0e}".split("e")
+        text = f"{digits}e{int(power)}"
+    return text.replace("-", "−")
 
-    Above, the unrolled network with what has happened so far. Below, the states, the deltas, and
-    the running sum of the gradient of the parameters beside its total.
+
+def draw_frame(record: Record, frame: int) -> Figure:
+    """Draw one frame of backpropagation through time.
+
+    Above is the unrolled network with what has happened so far. Below are the states, the deltas,
+    and the running sum of the gradient of the parameters beside its total.
 
     Args:
-        moment: step t runs forward at moment t, the cost at T, step t runs backward at 2T - t.
-        states: h(t), shape (T, units), T at most 50.
-        entering: e(t), shape (T, units), all zero where the cost does not use the output, and not
-            all zero everywhere.
-        carried: delta(t) Wh^T, shape (T, units).
-        deltas: delta(t), shape (T, units).
-        terms: each step's term of the gradient of the parameters, shape (T, n, units), for example
-            kernel, recurrent kernel and bias, one below the other.
-        rows: what stands beside the n rows of a term; None: their index.
+        record: what was computed for one sequence.
+        frame: step t runs forward at frame t, the loss is computed at T, and step t runs backward
+            at 2T - t.
 
     Returns:
-        The figure, closed for pyplot: a notebook shows it only if it is asked to.
-
-    Raises:
-        TypeError, ValueError: an argument is not as described.
+        The figure, closed for pyplot: a notebook shows it only if it's the value of a cell.
 
     Example:
         >>> ones = np.ones((2, 3))
-        >>> draw_moment(0, states=ones, entering=ones, carried=ones, deltas=ones,
-        ...             terms=np.ones((2, 6, 3))).axes[1].get_title()
+        >>> record = Record(ones, ones, ones, ones, terms=np.ones((2, 6, 3)))
+        >>> draw_frame(record, 0).axes[1].get_title()
         'States h(t)'
     """
-    states, entering, carried, deltas, terms = _check_record(
-        states, entering, carried, deltas, terms
-    )
-    timesteps, units = states.shape
-    moment = _check_integer(moment, "moment", 0, 2 * timesteps)
-    rows = _check_labels_of(rows, "rows", terms.shape[1])
+    timesteps, units = record.states.shape
     steps = np.arange(timesteps)
-    forward = np.broadcast_to(steps <= moment, (units, timesteps))
-    back = steps >= 2 * timesteps - moment
-    backward = np.broadcast_to(back, (units, timesteps))
-    running, total = terms[back].sum(axis=0), terms.sum(axis=0)
-    known = np.full(total.shape, back.any())
-    limit = _largest(np.cumsum(terms[::-1], axis=0))  # of all moments: a colour keeps its meaning
+    back = steps >= 2 * timesteps - frame
+    running = record.terms[back].sum(axis=0)
+    limit = np.abs(_running_sums(record)).max()  # of all frames: a color keeps its meaning
 
-    wide, narrow = max(timesteps, units, 3), max(units, 3)  # cells, enough for the title above
-    width = max(INCH * max(PITCH * (timesteps - 1) + LEFT + RIGHT, 13), 1.1 * (wide + narrow) + 2.2)
-    tall = INCH * (8.9 if timesteps > 3 else 9.6) + 0.3, 1.2 + 0.36 * max(terms.shape[1], units)
-    figure = plt.figure(figsize=(width, sum(tall)), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=tall)
+    wide = max(timesteps, units, 3)  # cells, enough for the title above
+    narrow = max(units, 3)
+    network_width = INCH * (PITCH * (timesteps - 1) + LEFT + RIGHT)
+    width = max(network_width, INCH * 13, 1.1 * (wide + narrow) + 2.2)
+    heights = [INCH * 8.9 + 0.3, 1.2 + 0.36 * max(record.terms.shape[1], units)]
+    figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    upper.suptitle(describe_frame(frame, timesteps), x=0.02, ha="left", fontsize=14, weight="bold")
     draw_unrolled(
         timesteps,
-        np.flatnonzero(entering.any(axis=1)),
-        entering=_norms(entering),
-        carried=_norms(carried),
-        landing=_norms(terms),
-        moment=moment,
+        np.flatnonzero(record.d_outputs.any(axis=1)),
+        d_outputs=np.linalg.norm(record.d_outputs, axis=1),
+        carried=np.linalg.norm(record.carried, axis=1),
+        landing=np.linalg.norm(record.terms, axis=(1, 2)),
+        frame=frame,
         ax=upper.subplots(),
     )
-    maps = lower.subplots(1, 4, width_ratios=[wide, wide, narrow, narrow])
-    draw_heat_map(states.T, limit=1, shown=forward, ax=maps[0])
-    draw_heat_map(deltas.T, shown=backward, ax=maps[1])
-    draw_heat_map(running, limit=limit, rows=rows, shown=known, ax=maps[2])
-    draw_heat_map(total, limit=limit, rows=rows, ax=maps[3])
-    for ax, title in zip(maps[:2], ["States h(t)", "Gradient δ(t)"], strict=True):
-        ax.set_title(title, fontsize=11)
-        ax.set_xlabel("timestep")
-        ax.set_ylabel("unit")
-    count = int(back.sum())
-    so_far = f"Sum of {count} term{'s' if count != 1 else ''}" if count else "No term yet"
-    maps[2].set_title(so_far, fontsize=11)
-    maps[3].set_title("Whole gradient", fontsize=11)
-    for ax in maps[2:]:
-        ax.set_xlabel("unit")
-    upper.suptitle(
-        describe_moment(moment, timesteps), x=0.02, ha="left", fontsize=14, weight="bold"
-    )
+    axes = lower.subplots(1, 4, width_ratios=[wide, wide, narrow, narrow])
+    _draw_passes(record, axes[:2], steps <= frame, back)
+    known = np.full(running.shape, back.any())
+    draw_heat_map(running, limit=limit, rows=record.rows, shown=known, ax=axes[2])
+    draw_heat_map(record.terms.sum(axis=0), limit=limit, rows=record.rows, ax=axes[3])
+    count = back.sum()
+    axes[2].set_title(f"Sum of {count} terms" if count else "No term yet", fontsize=11)
+    axes[3].set_title("Whole gradient", fontsize=11)
+    axes[2].set_xlabel("unit")
+    axes[3].set_xlabel("unit")
     plt.close(figure)
     return figure
 
 
-def describe_moment(moment: int, timesteps: int) -> str:
-    """Return in words what happens at this moment of ``draw_moment``.
+def _running_sums(record: Record) -> np.ndarray:
+    """Return the sums of the last 1, 2, ..., T terms, shape (T, rows, units)."""
+    return np.cumsum(record.terms[::-1], axis=0)
 
-    Raises:
-        TypeError, ValueError: not an integer, or out of range.
+
+def _draw_passes(record: Record, axes, forward: np.ndarray, backward: np.ndarray) -> None:
+    """Draw the states and the deltas of the steps that the masks, shape (T,), select."""
+    units = record.states.shape[1]
+    draw_heat_map(record.states.T, limit=1, shown=np.tile(forward, (units, 1)), ax=axes[0])
+    draw_heat_map(record.deltas.T, shown=np.tile(backward, (units, 1)), ax=axes[1])
+    axes[0].set_title("States h(t)", fontsize=11)
+    axes[1].set_title("Gradient δ(t)", fontsize=11)
+    for ax in axes:
+        ax.set(xlabel="timestep", ylabel="unit")
+
+
+def describe_frame(frame: int, timesteps: int) -> str:
+    """Return in words what happens at this frame of ``draw_frame``, 0..2T.
 
     Example:
-        >>> describe_moment(5, 5)
-        'The cost compares the outputs that it uses with their targets'
+        >>> describe_frame(5, 5)
+        'The loss compares the outputs that it uses with their targets'
     """
-    _check_integer(timesteps, "timesteps", 1, None)
-    _check_integer(moment, "moment", 0, 2 * timesteps)
-    if moment < timesteps:
-        before = "initial state" if moment == 0 else f"state h({moment - 1})"
-        return f"Forward, step {moment}: x({moment}) and the {before} make h({moment})"
-    if moment == timesteps:
-        return "The cost compares the outputs that it uses with their targets"
-    step = 2 * timesteps - moment
-    return f"Backward, step {step}: its term joins the sum, and the rest is handed on"
+    if frame < timesteps:
+        before = "initial state" if frame == 0 else f"state h({frame - 1})"
+        return f"Forward, step {frame}: x({frame}) and the {before} make h({frame})"
+    if frame == timesteps:
+        return "The loss compares the outputs that it uses with their targets"
+    step = 2 * timesteps - frame
+    return f"Backward, step {step}: its term joins the sum, and the gradient is carried on"
 
 
-def draw_running_sum(*, states, deltas, terms, rows: Sequence[str] | None = None) -> Figure:
-    """Draw what ``draw_moment`` plays as one still: both passes, and the sum, term after term.
-
-    Args:
-        states, deltas, terms, rows: as for ``draw_moment``.
+def draw_running_sum(record: Record) -> Figure:
+    """Draw what ``draw_frame`` shows in turn as one still: both passes, and the sum, term by term.
 
     Returns:
         The figure, closed for pyplot.
 
-    Raises:
-        TypeError, ValueError: an argument is not as described.
-
     Example:
-        >>> figure = draw_running_sum(states=np.ones((2, 3)), deltas=np.ones((2, 3)),
-        ...                           terms=np.ones((2, 6, 3)))
-        >>> figure.axes[-1].get_title()
+        >>> ones = np.ones((2, 3))
+        >>> record = Record(ones, ones, ones, ones, terms=np.ones((2, 6, 3)))
+        >>> draw_running_sum(record).axes[-1].get_title()
         '+ step 0\\n= the whole'
     """
-    states, deltas, terms = _check_passes(states, deltas, terms)
-    rows = _check_labels_of(rows, "rows", terms.shape[1])
-    timesteps, units = states.shape
-    sums = np.cumsum(terms[::-1], axis=0)
-    limit = _largest(sums)
+    timesteps, units = record.states.shape
+    sums = _running_sums(record)
     width = max(timesteps * (0.55 * units + 0.4), 1.25 * timesteps + 1.5, 8)
-    tall = 1.0 + 0.4 * units, 1.15 + 0.4 * terms.shape[1]
-    figure = plt.figure(figsize=(width, sum(tall)), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=tall)
+    heights = [1.0 + 0.4 * units, 1.15 + 0.4 * record.terms.shape[1]]
+    figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
     passes = upper.subplots(1, 2)
-    draw_heat_map(states.T, limit=1, ax=passes[0])
-    draw_heat_map(deltas.T, ax=passes[1])
+    everything = np.full(timesteps, True)
+    _draw_passes(record, passes, everything, everything)
     passes[0].set_title("Forward →  states h(t)", fontsize=11)
     passes[1].set_title("← Backward  gradients δ(t)", fontsize=11)
-    for ax in passes:
-        ax.set_xlabel("timestep")
-        ax.set_ylabel("unit")
-    for number, ax in enumerate(lower.subplots(1, timesteps, sharey=True, squeeze=False)[0]):
-        draw_heat_map(sums[number], limit=limit, rows=rows, ax=ax)
+    axes = lower.subplots(1, timesteps, sharey=True, squeeze=False)[0]
+    for number, ax in enumerate(axes):
+        draw_heat_map(sums[number], limit=np.abs(sums).max(), rows=record.rows, ax=ax)
         title = f"{'+ ' if number else ''}step {timesteps - 1 - number}"
-        ax.set_title(title + "\n= the whole" * (number == timesteps - 1), fontsize=11, va="bottom")
+        ax.set_title(title, fontsize=11, va="bottom")
         ax.set_xlabel("unit")
+    axes[-1].set_title(title + "\n= the whole", fontsize=11, va="bottom")
     plt.close(figure)
     return figure
 
 
-def play_bptt(
-    *, states, entering, carried, deltas, terms, rows: Sequence[str] | None = None
-):  # -> ipywidgets.VBox
-    """Return a player of all moments of ``draw_moment``, 0..2T: play, pause, step, slide.
-
-    Args:
-        states, entering, carried, deltas, terms, rows: as for ``draw_moment``.
-
-    Returns:
-        The widget that ``flip_book`` makes.
-
-    Raises:
-        TypeError, ValueError: an argument is not as described.
+def play_bptt(record: Record):  # -> ipywidgets.VBox
+    """Return the ``flip_book`` of all frames of ``draw_frame``, 0..2T.
 
     Example:
         >>> ones = np.ones((1, 2))
-        >>> player = play_bptt(states=ones, entering=ones, carried=ones, deltas=ones,
-        ...                    terms=np.ones((1, 4, 2)))
-        >>> player.slider.max
+        >>> play_bptt(Record(ones, ones, ones, ones, terms=np.ones((1, 4, 2)))).slider.max
         2
     """
-    record = {"states": states, "entering": entering, "carried": carried, "deltas": deltas}
-    timesteps = len(_check_record(*record.values(), terms)[0])
-    captions = [describe_moment(moment, timesteps) for moment in range(2 * timesteps + 1)]
-    return flip_book(
-        lambda moment: draw_moment(moment, terms=terms, rows=rows, **record),
-        captions,
-        name="moment",
-    )
+    timesteps = len(record.states)
+    captions = [describe_frame(frame, timesteps) for frame in range(2 * timesteps + 1)]
+    return flip_book(lambda frame: draw_frame(record, frame), captions, name="frame")
 
 
 def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: str = "page"):
     """Return a widget that shows one of several figures: play, pause, step, or slide to it.
 
-    Every page is drawn and turned into a PNG at once, so flipping only exchanges pictures. It
-    needs a running kernel and nothing from the network.
+    All pages are drawn at once and kept as PNGs, so flipping only exchanges pictures. It needs a
+    running kernel and nothing from the network.
 
     Args:
-        draw: takes a number from 0 and returns the figure of that page.
-        captions: what is said above each page, at least one; their number is that of the pages.
+        draw: takes a page's number, from 0, and returns its figure, which is then closed.
+        captions: the words above each page, one or more; there are as many pages.
         name: the label of the slider.
 
     Returns:
         An ``ipywidgets.VBox`` with the attributes ``play``, ``slider``, ``back``, ``forward`` (the
-        step buttons), ``caption`` and ``image``.
-
-    Raises:
-        TypeError: ``draw`` cannot be called or does not return a figure, or captions or name are
-            no words.
-        ValueError: there are no captions.
+        step buttons), ``caption``, and ``image``.
 
     Example:
         >>> book = flip_book(lambda number: plt.figure(), ["first", "second"])
         >>> book.forward.click()
         >>> book.slider.value, book.caption.value
         (1, 'second')
-        >>> plt.close("all")
     """
-    import ipywidgets  # not at the top: whoever draws stills needs no widgets
+    import ipywidgets  # not at the top: stills need no widgets
 
-    if not callable(draw):
-        raise TypeError(f"draw: expected a function, got {type(draw).__name__}")
-    captions = _check_labels_of(captions, "captions", None)
-    if not isinstance(name, str):
-        raise TypeError(f"name: expected a word, got {type(name).__name__}")
-    pages = [_as_png(draw(number)) for number in range(len(captions))]
+    pages = [_png(draw(number)) for number in range(len(captions))]
     last = len(pages) - 1
     book = ipywidgets.VBox()
     book.play = ipywidgets.Play(max=last, interval=1500, description=f"Play every {name}")
-    book.slider = ipywidgets.IntSlider(max=last, description=name, continuous_update=True)
+    book.slider = ipywidgets.IntSlider(max=last, description=name)
     book.back = ipywidgets.Button(description="◀ step back", tooltip=f"One {name} back")
     book.forward = ipywidgets.Button(description="step ▶", tooltip=f"One {name} on")
     book.caption = ipywidgets.Label(captions[0])
@@ -409,294 +493,9 @@ def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: s
     return book
 
 
-def _as_png(figure: Figure) -> bytes:
-    if not isinstance(figure, Figure):
-        raise TypeError(f"draw: expected it to return a Figure, got {type(figure).__name__}")
+def _png(figure: Figure) -> bytes:
     png = io.BytesIO()
     # the whole paper, not cropped to what is on it: every page has the same size
     figure.savefig(png, format="png", dpi=100, bbox_inches=figure.bbox_inches)
+    plt.close(figure)
     return png.getvalue()
-
-
-def _draw_nodes(ax: Axes, timesteps: int, used: list[int], moment: int, backward: bool) -> None:
-    note = {"color": QUIET, "fontsize": 12, "style": "italic", "ha": "center"}
-    for y, word in ((Y_OUTPUT, "outputs"), (0.52, "initial state"), (Y_INPUT, "inputs")):
-        ax.text(-1.7, y, word, va="baseline" if y == 0.52 else "center", **note)
-    _box(ax, "h-1", -1.7, 0, 0.97, 0.8, "$h(-1)$", "#777777", dashed=True)
-    for t in range(timesteps):
-        x, reached = PITCH * t, moment >= t
-        colour = STATE if reached else FAINT
-        _box(ax, f"h{t}", x, 0, BOX, 0.95, f"$h({t})$", colour, fill=reached)
-        colour = INPUT if reached else FAINT
-        _box(ax, f"x{t}", x - LANE, Y_INPUT, 0.66, 0.58, f"$x({t})$", colour, size=13)
-        if t in used:
-            colour = OUTPUT if reached else FAINT
-            _box(ax, f"y{t}", x, Y_OUTPUT, BOX, 0.7, f"$y({t})$", colour, fill=reached)
-        else:
-            _box(ax, f"y{t}", x, Y_OUTPUT, BOX, 0.7, f"$y({t})$", FAINT, dashed=True)
-            ax.text(x, Y_OUTPUT + 0.5, "ignored", gid=f"ignored-y{t}", **note)
-    colour = COST if moment >= timesteps else FAINT
-    names = ", ".join(f"y({t})" for t in used)
-    if len(used) > 4 and used[-1] - used[0] == len(used) - 1:  # no gap that the dots would hide
-        names = f"y({used[0]}),\\ …,\\ y({used[-1]})"
-    middle = PITCH * (used[0] + used[-1]) / 2
-    width = max(PITCH * (used[-1] - used[0]) + BOX, 2.1)
-    _box(ax, "cost", middle, Y_COST, width, 0.76, f"cost $C({names})$", colour, fill=True)
-    if backward:
-        colour = GRADIENT if moment > timesteps else FAINT
-        width = max(PITCH * (timesteps - 1) + BOX, 3.2)
-        words = "gradient of $W_x,\\ W_h,\\ b$"
-        if timesteps > 2:
-            words += ": the sum" if timesteps == 3 else ": the sum of the terms of all steps"
-        middle = PITCH * (timesteps - 1) / 2
-        _box(ax, "parameters", middle, Y_PARAMETERS, width, 0.7, words, colour, fill=True)
-
-
-def _mark_now(ax: Axes, timesteps: int, now: int) -> None:
-    name, colour = f"h{now}", STATE
-    if now >= timesteps:
-        name, colour = ("cost", COST) if now == timesteps else (f"h{2 * timesteps - now}", GRADIENT)
-    (box,) = (patch for patch in ax.patches if patch.get_gid() == f"node-{name}")
-    box.set(linewidth=4, edgecolor=colour)
-
-
-def _draw_forward(ax: Axes, timesteps: int, used: list[int], moment: int) -> None:
-    for t in range(timesteps):
-        x, left = PITCH * t, PITCH * (t - 1) + BOX / 2
-        colour = FORWARD if moment >= t else FAINT
-        start = f"h{t - 1}" if t else "h-1"
-        _dashed(ax, f"{start}-h{t}", (max(left, -1.21), LANE), (x - BOX / 2, LANE), colour)
-        _dashed(ax, f"x{t}-h{t}", (x - LANE, Y_INPUT + 0.3), (x - LANE, -0.48), colour)
-        top = Y_OUTPUT - 0.35
-        reached = moment >= t and t in used
-        colour = FORWARD if reached else FAINT
-        _dashed(ax, f"h{t}-y{t}", (x - LANE, 0.48), (x - LANE, top), colour)
-        if t in used:
-            colour = FORWARD if moment >= timesteps else FAINT
-            start, end = Y_OUTPUT + 0.35, Y_COST - 0.38
-            _dashed(ax, f"y{t}-cost", (x - LANE, start), (x - LANE, end), colour)
-
-
-def _draw_gradient(ax: Axes, timesteps: int, moment: int, entering, carried, landing) -> None:
-    largest = max(entering.max(), carried.max(), landing.max())
-    for t in range(timesteps):
-        if moment < 2 * timesteps - t:
-            continue
-        lane = PITCH * t + LANE
-        norm = entering[t]
-        _solid(ax, f"cost-y{t}", (lane, Y_COST - 0.38), (lane, Y_OUTPUT + 0.35), norm, largest)
-        _solid(ax, f"y{t}-h{t}", (lane, Y_OUTPUT - 0.35), (lane, 0.48), norm, largest, number=False)
-        start = PITCH * t - BOX / 2
-        end, name = (start - PITCH + BOX, f"h{t}-h{t - 1}") if t else (-1.24, "h0-h-1")
-        # what step t hands on is used, and drawn, when the step before it takes it
-        if moment > 2 * timesteps - t or t == 0:
-            _solid(ax, name, (start, -LANE), (end, -LANE), carried[t], largest)
-        lane = PITCH * t + LANE + 0.08
-        end = Y_PARAMETERS + 0.35
-        _solid(ax, f"h{t}-parameters", (lane, -0.48), (lane, end), landing[t], largest)
-
-
-def _draw_key(ax: Axes, timesteps: int, gradient: bool) -> None:
-    x, y, words = -2.2, ax.get_ylim()[0] + 0.4, "gradient, as wide as its norm (the number)"
-    style = {"va": "center", "fontsize": 12, "color": "#333333"}
-    if gradient and timesteps > 3:
-        x = 0.5
-    elif gradient:  # too narrow for one line
-        y, words = y + 0.1, words.replace("as its", "as\nits")
-    if gradient:
-        _solid(ax, "key", (x + 0.85, y), (x, y), 0.5, 1, number=False)
-        ax.text(x + 1.05, y, words, **style)
-    if gradient and timesteps < 4:
-        y += 0.7
-    _dashed(ax, "key", (-2.2, y), (-1.35, y), FORWARD)
-    ax.text(-1.15, y, "forward", **style)
-
-
-def _box(
-    ax: Axes,
-    name: str,
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    text: str,
-    colour: str,
-    *,
-    dashed: bool = False,
-    fill: bool = False,
-    size: int = 14,
-) -> None:
-    pad = 0.06
-    box = FancyBboxPatch(
-        (x - width / 2 + pad, y - height / 2 + pad),
-        width - 2 * pad,
-        height - 2 * pad,
-        boxstyle=f"round,pad={pad},rounding_size=0.16",
-        facecolor=(colour, 0.13) if fill else "white",
-        edgecolor=colour,
-        linestyle=(0, (3, 2.5)) if dashed else "-",
-        linewidth=1.5,
-        gid=f"node-{name}",
-        zorder=3,
-    )
-    ax.add_patch(box)
-    pale = colour == FAINT
-    style = {"color": QUIET if pale else "#222222", "fontsize": size, "zorder": 4}
-    ax.text(x, y, text, ha="center", va="center", gid=f"label-{name}", **style)
-
-
-def _dashed(ax: Axes, name: str, start, end, colour: str) -> None:
-    arrow = FancyArrowPatch(
-        start,
-        end,
-        arrowstyle="-|>",
-        mutation_scale=11,
-        shrinkA=1,
-        shrinkB=1,
-        linewidth=1.4,
-        linestyle=(0, (4, 2.5)),
-        color=colour,
-        gid=f"forward-{name}",
-        zorder=2,
-    )
-    ax.add_patch(arrow)
-
-
-def _solid(
-    ax: Axes, name: str, start, end, norm: float, largest: float, number: bool = True
-) -> None:
-    if norm == 0:
-        return
-    (x, y), width = start, WIDEST * (norm / largest)
-    dx, dy = end[0] - x, end[1] - y
-    arrow = FancyArrow(
-        x,
-        y,
-        dx,
-        dy,
-        width=width,
-        head_width=width + 0.2,
-        head_length=0.22,
-        length_includes_head=True,
-        facecolor=GRADIENT,
-        edgecolor=GRADIENT,
-        linewidth=0.4,
-        gid=f"gradient-{name}",
-        zorder=2,
-    )
-    ax.add_patch(arrow)
-    if number:
-        style = {"color": "#A34700", "fontsize": 11, "zorder": 4, "gid": f"norm-{name}"}
-        if dx:
-            # below the head too, and right of the box of the initial state
-            place, style = (x + dx / 2 + 0.04, y - width / 2 - 0.16), style | {"va": "top"}
-            ax.text(*place, _written(norm, norm), ha="center", **style)
-        else:
-            place, style = (x + width / 2 + 0.12, y + dy / 2), style | {"va": "center"}
-            ax.text(*place, _written(norm, norm), ha="left", **style)
-
-
-def _written(value: float, largest: float) -> str:
-    """Return ``value`` in six signs at most, as numbers of the size of ``largest`` are written."""
-    if 0.005 <= largest < 1000 or value == 0:
-        text = f"{value:.2f}" if largest < 100 else f"{value:.1f}"
-        if value == 0 or float(text) == 0:
-            text = text.lstrip("-")
-    else:
-        digits, power = f"{value:.0e}".split("e")
-        text = f"{digits}e{int(power)}"
-    return text.replace("-", "−")
-
-
-def _largest(values: np.ndarray) -> float:
-    """Return the largest absolute value as the end of a colour scale, which cannot be zero."""
-    largest = float(np.abs(values).max())
-    return max(largest, 1 / HUGE) if largest else 1.0
-
-
-def _norms(values: np.ndarray) -> np.ndarray:
-    """Return the Euclidean norm of each row, none lost to a square too small to be a number."""
-    rows = np.abs(values.reshape(len(values), -1))
-    largest = rows.max(axis=1)
-    scale = np.where(largest > 0, largest, 1)
-    return largest * np.linalg.norm(rows / scale[:, None], axis=1)
-
-
-def _check_numbers(values, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    return check_array(values, name, shape, low=-HUGE, high=HUGE).astype(float)
-
-
-def _check_integer(value, name: str, low: int, high: int | None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}")
-    if value < low or (high is not None and value > high):
-        wanted = f"from {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name}: expected an integer {wanted}, got {value}")
-    return int(value)
-
-
-def _check_steps(timesteps: int, cost_steps) -> list[int]:
-    timesteps = _check_integer(timesteps, "timesteps", 1, MOST)
-    steps = check_array(
-        cost_steps, "cost_steps", (None,), kind="integer", low=0, high=timesteps - 1
-    ).tolist()
-    if steps != sorted(set(steps)):
-        raise ValueError(f"cost_steps: expected each step once, in order, got {steps}")
-    return steps
-
-
-def _check_norms(timesteps: int, cost_steps: list[int], entering, carried, landing):
-    named = {"entering": entering, "carried": carried, "landing": landing}
-    missing = [name for name, norms in named.items() if norms is None]
-    if len(missing) == 3:
-        return None
-    if missing:
-        raise ValueError(f"{missing[0]}: expected the norms of all three kinds or of none")
-    entering, carried, landing = (
-        check_array(norms, name, (timesteps,), low=0, high=HUGE).astype(float)
-        for name, norms in named.items()
-    )
-    ignored = sorted(set(range(timesteps)) - set(cost_steps))
-    if entering[ignored].any():
-        raise ValueError("entering: expected zero where the cost does not use the output")
-    if not entering.any():
-        raise ValueError("entering: expected a norm above zero at a step that the cost uses")
-    return entering, carried, landing
-
-
-def _check_passes(states, deltas, terms) -> tuple[np.ndarray, ...]:
-    states = _check_numbers(states, "states", (None, None))
-    if len(states) > MOST:
-        raise ValueError(f"states: expected at most {MOST} timesteps, got {len(states)}")
-    deltas = _check_numbers(deltas, "deltas", states.shape)
-    return states, deltas, _check_numbers(terms, "terms", (len(states), None, states.shape[1]))
-
-
-def _check_record(states, entering, carried, deltas, terms) -> tuple[np.ndarray, ...]:
-    states, deltas, terms = _check_passes(states, deltas, terms)
-    entering = _check_numbers(entering, "entering", states.shape)
-    if not entering.any():
-        raise ValueError("entering: expected a number other than zero, got zeros only")
-    return states, entering, _check_numbers(carried, "carried", states.shape), deltas, terms
-
-
-def _check_mask(shown, shape: tuple[int, ...]) -> np.ndarray:
-    shown = np.asarray(shown)
-    if shown.dtype != bool:
-        raise TypeError(f"shown: expected booleans, got dtype {shown.dtype}")
-    if shown.shape != shape:
-        raise ValueError(f"shown: expected shape {shape}, got {shown.shape}")
-    return shown
-
-
-def _check_labels_of(labels, name: str, length: int | None) -> list[str]:
-    if labels is None and length is not None:
-        return [str(number) for number in range(length)]
-    if isinstance(labels, str) or not isinstance(labels, Sequence):
-        raise TypeError(f"{name}: expected a list of words, got {type(labels).__name__}")
-    if not all(isinstance(label, str) for label in labels):
-        raise TypeError(f"{name}: expected words only, got {labels!r}")
-    if not len(labels) or (length is not None and len(labels) != length):
-        wanted = "at least one word" if length is None else f"{length} words"
-        raise ValueError(f"{name}: expected {wanted}, got {len(labels)}")
-    return list(labels)
