@@ -2,34 +2,45 @@
 PYTHON ?= python3
 PYTHON311 ?= python3.11
 PYTHON313 ?= python3.13
+# The versions to install; `make test CONSTRAINTS=` takes the newest.
+CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
-# Whole files, in their order; not in the browser, where milliseconds are asserted.
-TWO_AT_ONCE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+PIP_INSTALL := $(BIN)/python -m pip install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+# A stamp's name says what the environment was made from: anything else makes it again.
+MADE_FROM := $(shell { $(PYTHON) -c 'import sys; print(sys.version, sys.base_prefix)'; \
+	cat pyproject.toml requirements.txt $(CONSTRAINTS); } 2>/dev/null | cksum | cut -d' ' -f1)
+READY := $(VENV)/ready-$(MADE_FROM)
+READY_TO_TEST := $(VENV)/ready-to-test-$(MADE_FROM)
+READY_TO_MUTATE := $(VENV)/ready-to-mutate-$(MADE_FROM)
+PYTEST_OFFLINE := $(BIN)/python tools/offline.py $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-colab test-floors test-newest test-order test-places test-seeds \
-	audit constraints notebooks pictures format address
+.PHONY: help lab test notebooks normalize format pictures constraints release address test-colab \
+	test-lowest test-newest test-order test-places test-seeds test-mutants test-audit
 
 help:
-	@echo "make lab        open the notebooks in JupyterLab"
-	@echo "make test       run every test, the notebooks included"
+	@echo "make lab           open the notebooks in JupyterLab"
+	@echo "make test          run every test, the notebooks included"
+	@echo "make notebooks     execute every notebook in place (ONLY=02 for one)"
+	@echo "make normalize     clean up after editing in Jupyter, without running anything"
+	@echo "make format        format code and notebooks"
 	@echo
-	@echo "make test-colab    each notebook alone in Colab's versions (Python 3.13), 15 minutes"
-	@echo "make test-floors   every test on the oldest versions that are claimed (Python 3.11)"
-	@echo "make test-newest   every test on the newest of all (Python 3.13)"
-	@echo "make test-places   each notebook in a read-only folder with a strange name, without a home"
+	@echo "make test-colab    each notebook alone in Colab's versions (Python 3.13)"
+	@echo "make test-lowest   every test on the lowest versions supported (Python 3.11)"
+	@echo "make test-newest   every test on the newest versions (Python 3.13)"
 	@echo "make test-order    each section twice, and again after the end"
-	@echo "make test-seeds    the asserted ranges over ten seeds, an hour"
-	@echo "make audit         known weaknesses of the packages in constraints.txt"
-	@echo "make constraints   write the installed versions to constraints.txt, after make test"
+	@echo "make test-places   each notebook in a read-only folder, without a home directory"
+	@echo "make test-seeds    the asserted ranges over ten seeds, an hour (ONLY=02 for one)"
+	@echo "make test-mutants  how many planted bugs the tests find, an hour"
+	@echo "make test-audit    known vulnerabilities of the packages in constraints.txt"
 	@echo
-	@echo "make notebooks  execute every notebook in place and normalise it (ONLY=02 for one)"
-	@echo "make pictures   take the files in images/ out of the executed notebooks"
-	@echo "make format     format code and notebooks"
+	@echo "make pictures      write images/ from the outputs of the notebooks"
+	@echo "make constraints   test the newest versions (Python 3.11), then write constraints.txt"
+	@echo "make release VERSION=0.2.0    set the version everywhere, commit, and tag"
 	@echo "make address REPO=owner/name  set the repository's address everywhere"
 
-$(VENV)/ready: requirements.txt pyproject.toml
+$(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and \
 		"chapter14 needs Python 3.11 to 3.13, and %s is %d.%d: try make PYTHON=python3.12" \
 		% (sys.executable, *sys.version_info[:2]))'
@@ -37,61 +48,79 @@ $(VENV)/ready: requirements.txt pyproject.toml
 		echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@echo "Installing into $(VENV). TensorFlow is a download of several hundred megabytes."
+	$(PIP_INSTALL) --requirement requirements.txt
 	@touch $@
 
-$(VENV)/ready-for-tests: $(VENV)/ready tests/requirements.txt
-	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
+$(READY_TO_TEST): $(READY)
+	$(PIP_INSTALL) --editable ".[test]"
 	@touch $@
 
-lab: $(VENV)/ready
+$(READY_TO_MUTATE): $(READY_TO_TEST)
+	$(PIP_INSTALL) --editable ".[mutants]"
+	@touch $@
+
+lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks
 
-test: $(VENV)/ready-for-tests
+# The browser alone, since milliseconds are asserted there; then two files at once, in their order.
+test: $(READY_TO_TEST)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/offline.py $(BIN)/python -m pytest tests/browser
-	$(BIN)/python tools/offline.py $(BIN)/python -m pytest $(TWO_AT_ONCE) --ignore=tests/browser
+	$(PYTEST_OFFLINE) tests/browser
+	$(PYTEST_OFFLINE) --ignore=tests/browser --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-test-colab: $(VENV)/ready-for-tests
-	test -x .venv-colab/bin/python || $(PYTHON313) -m venv .venv-colab
-	COLAB_PYTHON=.venv-colab/bin/python $(BIN)/python -m pytest -s tests/slow/colab.py
+notebooks: $(READY)
+	$(BIN)/python tools/notebooks.py execute $(ONLY)
 
-test-floors:
-	$(PYTHON311) tools/floors.py > .floors.txt
-	PIP_CONSTRAINT=.floors.txt $(MAKE) test VENV=.venv-floors PYTHON=$(PYTHON311)
+normalize: $(READY)
+	$(BIN)/python tools/notebooks.py normalize $(ONLY)
 
-test-newest:
-	rm -rf .venv-newest
-	PIP_CONSTRAINT= $(MAKE) test VENV=.venv-newest PYTHON=$(PYTHON313)
-
-test-places: $(VENV)/ready-for-tests
-	$(BIN)/python tools/offline.py $(BIN)/python -m pytest tests/slow/places.py
-
-test-order: $(VENV)/ready-for-tests
-	$(BIN)/python -m pytest tests/slow/order.py
-
-test-seeds: $(VENV)/ready-for-tests
-	$(BIN)/python tests/slow/seeds.py $(ONLY)
-
-audit:
-	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
-		.venv-audit/bin/pip install --quiet "pip-audit>=2.9"; }
-	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
-
-constraints: $(VENV)/ready-for-tests
-	{ echo "# The versions with which every test last passed: pip install -r requirements.txt -c constraints.txt"; \
-		$(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
-
-notebooks: $(VENV)/ready-for-tests
-	$(BIN)/python tools/run_notebooks.py $(ONLY)
-
-pictures: $(VENV)/ready
-	$(BIN)/python tools/take_pictures.py
-
-format: $(VENV)/ready-for-tests
+format: $(READY_TO_TEST)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+test-colab: $(READY_TO_TEST)
+	test -x .venv-colab/bin/python || $(PYTHON313) -m venv .venv-colab
+	COLAB_PYTHON=.venv-colab/bin/python $(BIN)/python -m pytest -s tests/slow/colab.py
+
+test-lowest:
+	$(PYTHON311) tools/lowest.py > .lowest.txt
+	$(MAKE) test VENV=.venv-lowest PYTHON=$(PYTHON311) CONSTRAINTS=.lowest.txt
+
+test-newest:
+	rm -rf .venv-newest
+	$(MAKE) test VENV=.venv-newest PYTHON=$(PYTHON313) CONSTRAINTS=
+
+test-order: $(READY_TO_TEST)
+	$(BIN)/python -m pytest tests/slow/order.py
+
+test-places: $(READY_TO_TEST)
+	$(PYTEST_OFFLINE) tests/slow/places.py
+
+test-seeds: $(READY_TO_TEST)
+	$(BIN)/python tests/slow/seeds.py $(ONLY)
+
+test-mutants: $(READY_TO_MUTATE)
+	$(BIN)/python tools/mutants.py
+
+test-audit:
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
+		.venv-audit/bin/pip install "pip-audit>=2.9"; }
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
+pictures: $(READY)
+	$(BIN)/python tools/notebooks.py pictures
+
+# From the lowest Python, so that the versions exist for the others too.
+constraints:
+	rm -rf .venv-constraints
+	$(MAKE) test VENV=.venv-constraints PYTHON=$(PYTHON311) CONSTRAINTS=
+	{ echo "# The versions with which every test last passed: pip install -r requirements.txt -c constraints.txt"; \
+		.venv-constraints/bin/python -m pip freeze --exclude-editable; } > constraints.txt
+
+release:
+	$(PYTHON) tools/release.py version $(VERSION)
+
 address:
-	$(PYTHON) tools/set_address.py $(REPO)
+	$(PYTHON) tools/release.py address $(REPO)

@@ -2,7 +2,7 @@
 
     python tools/offline.py python -m pytest
 
-On Linux that takes a network namespace. Where there is none to be had (macOS, some containers) the
+On Linux that takes a network namespace. Where there is none (macOS, Windows, some containers) the
 command runs with the network as it is, and a line says so.
 """
 
@@ -14,7 +14,12 @@ import subprocess
 import sys
 
 MARK = "CHAPTER14_OFFLINE"
-UNSHARE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+
+
+def unshare(namespace: str) -> list[str]:
+    """Return the command that runs another one in a new namespace, root's or an ordinary user's."""
+    command = ["unshare", namespace]
+    return command if os.geteuid() == 0 else [*command, "--map-root-user"]
 
 
 def set_loopback_up() -> None:
@@ -28,18 +33,22 @@ def set_loopback_up() -> None:
         fcntl.ioctl(control, set_flags, struct.pack("16sh22x", b"lo", flags | up))
 
 
+def can_unshare() -> bool:
+    """Say whether the system gives this process a network of its own."""
+    if not shutil.which("unshare"):
+        return False
+    return not subprocess.run([*unshare("--net"), "true"], stderr=subprocess.DEVNULL).returncode
+
+
 def main(command: list[str]) -> None:
     if command[0] == "--inside":
         set_loopback_up()
         command = command[1:]
-    elif (
-        shutil.which("unshare")
-        and not subprocess.run([*UNSHARE, "true"], stderr=subprocess.DEVNULL).returncode
-    ):
+    elif can_unshare():
         os.environ[MARK] = "yes"
-        command = [*UNSHARE, sys.executable, __file__, "--inside", *command]
+        command = [*unshare("--net"), sys.executable, __file__, "--inside", *command]
     else:
-        print("no network namespace to be had here: the network stays as it is", file=sys.stderr)
+        print("no network namespace here: the network stays as it is", file=sys.stderr)
     os.execvp(command[0], command)
 
 
