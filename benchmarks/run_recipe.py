@@ -40,6 +40,7 @@ def run(name: str, seed: int, weights_file: Path | None = None) -> dict:
         return round(float(np.mean(np.argmax(model(X), axis=1) == y)), 4)
 
     recipe = RECIPES[name]
+    MODELS_FOLDER.mkdir(exist_ok=True)
     (X_train, y_train), validation_set, test_set = load_mnist()
     model, seconds = train(
         recipe,

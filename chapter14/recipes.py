@@ -14,10 +14,7 @@ from chapter14.augment import augment
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How the network is trained.
-
-    The defaults are the book's recipe with Keras' own initialization: a Glorot kernel and an
-    orthogonal recurrent kernel.
+    """How the network is trained; the defaults are the book's recipe, but Keras' initial weights.
 
     Example:
         >>> Recipe(epochs=3).learning_rate
@@ -38,50 +35,43 @@ class Recipe:
     steps_per_execution: int = 1
 
 
-BOOK = Recipe(epochs=3)
-RELU = replace(
-    BOOK,
+RECIPES: dict[str, Recipe] = {"book-3": Recipe(epochs=3)}
+RECIPES["book-10"] = replace(RECIPES["book-3"], epochs=10)
+RECIPES["book-100"] = replace(RECIPES["book-3"], epochs=100, steps_per_execution=61)
+RECIPES["relu"] = replace(
+    RECIPES["book-3"],
     activation="relu",
     recurrent_initializer="identity",
     global_clipnorm=1.0,
     steps_per_execution=61,
 )
-SCHEDULE = replace(RELU, learning_rate=0.003, warmup=0.2)
-FAST = replace(
-    SCHEDULE, batch_size=250, optimizer="muon", learning_rate=0.004, steps_per_execution=44
+RECIPES["schedule"] = replace(RECIPES["relu"], learning_rate=0.003, warmup=0.2)
+RECIPES["fast"] = replace(
+    RECIPES["schedule"],
+    batch_size=250,
+    optimizer="muon",
+    learning_rate=0.004,
+    steps_per_execution=44,
 )
-LONGER = replace(FAST, epochs=8, warmup=0.05)
-AFFINE = replace(LONGER, augment={"rotation": 8.0, "shear": 0.1, "zoom": 0.08, "shift": 1.3})
-REGULARIZED = replace(AFFINE, weight_decay=0.05, label_smoothing=0.02)
-RECORD = replace(
-    REGULARIZED,
+RECIPES["longer"] = replace(RECIPES["fast"], epochs=8, warmup=0.05)
+AFFINE = {"rotation": 8.0, "shear": 0.1, "zoom": 0.08, "shift": 1.3}
+RECIPES["affine"] = replace(RECIPES["longer"], augment=AFFINE)
+RECIPES["regularized"] = replace(RECIPES["affine"], weight_decay=0.05, label_smoothing=0.02)
+RECIPES["record"] = replace(
+    RECIPES["regularized"],
     epochs=100,
     batch_size=150,
     learning_rate=0.003,
-    augment=AFFINE.augment | {"elastic": 1.7, "grid": 6},
+    augment=AFFINE | {"elastic": 1.7, "grid": 6},
     steps_per_execution=61,
 )
-RECIPES: dict[str, Recipe] = {
-    "book-3": BOOK,
-    "book-10": replace(BOOK, epochs=10),
-    "book-100": replace(BOOK, epochs=100, steps_per_execution=61),
-    "relu": RELU,
-    "schedule": SCHEDULE,
-    "fast": FAST,
-    "longer": LONGER,
-    "affine": AFFINE,
-    "regularized": REGULARIZED,
-    "record": RECORD,
-}
 
 
 def warmup_cosine(peak: float, warmup: float, steps: int):
-    """Return a learning-rate schedule: linear up to ``peak``, then along a cosine to zero.
+    """Return a learning-rate schedule for a training of ``steps`` steps.
 
-    Args:
-        peak: the largest learning rate.
-        warmup: the fraction of ``steps`` that it climbs.
-        steps: all steps of the training.
+    It rises linearly to ``peak`` during the fraction ``warmup`` of them, then falls along a cosine
+    to zero.
 
     Example:
         >>> schedule = warmup_cosine(0.004, warmup=0.2, steps=100)
@@ -102,9 +92,7 @@ def warmup_cosine(peak: float, warmup: float, steps: int):
 def build(recipe: Recipe, images: int = 55_000):
     """Return the compiled network of a recipe, a ``keras.Sequential`` for one-hot labels.
 
-    Args:
-        recipe: one of ``RECIPES``, or your own.
-        images: how many it will be trained on, which sets the length of the schedule.
+    The number of images in an epoch sets the length of the learning-rate schedule.
 
     Example:
         >>> build(RECIPES["fast"]).count_params()
@@ -117,6 +105,11 @@ def build(recipe: Recipe, images: int = 55_000):
     if recipe.warmup:
         learning_rate = warmup_cosine(learning_rate, recipe.warmup, recipe.epochs * steps_per_epoch)
     make_optimizer = {"adam": keras.optimizers.Adam, "muon": recurrent_muon}[recipe.optimizer]
+    optimizer = make_optimizer(
+        learning_rate,
+        weight_decay=recipe.weight_decay or None,
+        global_clipnorm=recipe.global_clipnorm,
+    )
     model = keras.Sequential(
         [
             keras.Input((28, 28)),
@@ -130,14 +123,10 @@ def build(recipe: Recipe, images: int = 55_000):
         ]
     )
     model.compile(
-        optimizer=make_optimizer(
-            learning_rate,
-            weight_decay=recipe.weight_decay or None,
-            global_clipnorm=recipe.global_clipnorm,
-        ),
+        optimizer,
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
-        # an execution must not run over the end of an epoch
+        # a divisor, so that no execution runs over the end of an epoch
         steps_per_execution=math.gcd(recipe.steps_per_execution, steps_per_epoch),
     )
     return model
@@ -146,7 +135,7 @@ def build(recipe: Recipe, images: int = 55_000):
 def recurrent_muon(learning_rate, weight_decay=None, global_clipnorm=None):
     """Return Keras' Muon with 0.4 of its step for the recurrent kernel, which acts 28 times.
 
-    The output layer, named ``dense``, and the bias are updated by AdamW instead.
+    AdamW updates the biases and the output layer, named ``dense``.
 
     Example:
         >>> recurrent_muon(0.004, weight_decay=0.05).weight_decay
@@ -171,18 +160,17 @@ def recurrent_muon(learning_rate, weight_decay=None, global_clipnorm=None):
 def train(
     recipe: Recipe, X, y, *, seed: int, validation_data=None, checkpoint=None, callbacks=()
 ) -> tuple:
-    """Train the network of a recipe and return it, with the seconds from ``compile`` to the end.
+    """Train the network of a recipe; return it and the seconds from ``compile`` to the end.
 
     Args:
         recipe: one of ``RECIPES``, or your own.
         X: images, float32 in [0, 1], shape (n, 28, 28).
         y: labels, integers in 0..9, shape (n,).
         seed: of the initial weights, the order of the images, and their augmentation.
-        validation_data: images and labels, such as ``(X_valid, y_valid)``. With them, Keras prints
-            a line per epoch.
-        checkpoint: a file to save the state of the run in after each epoch. A run that finds its
+        validation_data: images and labels; with them, Keras prints its lines for each epoch.
+        checkpoint: a file that gets the state of the run after each epoch. A run that finds its
             state there goes on after the last finished epoch and ends as if undisturbed.
-        callbacks: more Keras callbacks.
+        callbacks: Keras callbacks.
 
     Raises:
         ValueError: the checkpoint is of another recipe, seed, or number of images.
@@ -198,7 +186,6 @@ def train(
     started = time.perf_counter()
     keras.utils.set_random_seed(seed)
     model = build(recipe, images=len(X))
-    callbacks = list(callbacks)
     finished, seconds_before = 0, 0.0
     if checkpoint is not None:
         run = f"{recipe}, seed {seed}, {len(X)} images"
@@ -210,7 +197,7 @@ def train(
             seconds = seconds_before + time.perf_counter() - started
             _save_state(Path(checkpoint), model, run=run, epochs=epoch + 1, seconds=seconds)
 
-        callbacks.insert(0, keras.callbacks.LambdaCallback(on_epoch_end=save))
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=save), *callbacks]
     if validation_data is not None:
         X_valid, y_valid = validation_data
         validation_data = X_valid, _one_hot(y_valid)
@@ -223,7 +210,7 @@ def train(
         validation_data=validation_data,
         validation_batch_size=1000,
         verbose=2 if validation_data else 0,
-        callbacks=callbacks,
+        callbacks=list(callbacks),
     )
     return model, seconds_before + time.perf_counter() - started
 
@@ -233,10 +220,9 @@ def _one_hot(y) -> np.ndarray:
 
 
 def _batches(recipe: Recipe, X, y, seed: int, first_epoch: int):
-    """Return the batches from ``first_epoch`` on, a ``tf.data.Dataset``.
+    """Return a ``tf.data.Dataset`` of the batches from ``first_epoch`` on.
 
-    Each is a function of the seed and the step, so a run that goes on after an interruption sees
-    what an undisturbed one would have seen.
+    Each depends only on the seed and the step, so an interrupted run goes on as if undisturbed.
     """
     import tensorflow as tf
 
@@ -269,7 +255,6 @@ def _batches(recipe: Recipe, X, y, seed: int, first_epoch: int):
 def _save_state(path: Path, model, **progress) -> None:
     """Save a run's variables and progress; an interruption leaves the old file or the new one."""
     variables = [*model.weights, *model.optimizer.variables]
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}.unfinished.npz")
     np.savez(unfinished, *[np.asarray(variable) for variable in variables], **progress)
     unfinished.replace(path)
