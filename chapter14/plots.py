@@ -1,4 +1,9 @@
-"""The figures of the notebooks. A single panel takes ``ax`` and returns it, a grid its figure."""
+"""The figures of the notebooks. One panel draws on ``ax`` and returns it; a grid is a figure.
+
+Images are (28, 28) in [0, 1], labels are integers in 0..9, and probabilities have a last axis of
+ten. A ValueError is raised for an image of another shape, for arrays of unequal lengths, and for
+probabilities that don't sum to one.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -12,50 +17,35 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import FixedLocator, PercentFormatter, ScalarFormatter
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#888888"
-ROWS = [0, 7, 14, 21, 27]  # ticks of an axis of 28 rows or pixels
-STRIP = {"cmap": "Greys", "vmin": -0.12, "vmax": 1}  # an empty row is light gray: it's seen
+ROWS = [0, 7, 14, 21, 27]  # where an axis of 28 rows or pixels has its ticks
+STRIP = {"cmap": "Greys", "vmin": -0.12, "vmax": 1}  # an empty row is light gray, so it's seen
 
 
 def plot_rows(image: np.ndarray, timestep: int = 27, ax: Axes | None = None) -> Axes:
-    """Draw a digit as the sequence of its rows. Those after ``timestep`` are pale: still to come.
+    """Draw an image as the sequence of its rows. Those after ``timestep`` (0..27) are pale.
 
-    Args:
-        image: (28, 28), in [0, 1]. Another shape raises a ValueError.
-        timestep: the last row that has arrived, 0..27.
-
-    Example:
-        >>> plot_rows(np.eye(28), timestep=9).get_ylabel()
-        'timestep t (one row each)'
+    >>> plot_rows(np.eye(28), timestep=9).get_ylabel()
+    'timestep t (one row each)'
     """
     _check_image(image)
     ax = ax or plt.subplots(figsize=(3.6, 3.8))[1]
-    strips = np.full((28, 4, 28), np.nan)  # each row is three lines thick; the fourth is a gap
-    strips[:, :3] = image[:, None]
-    alpha = np.where(np.arange(28) <= timestep, 1, 0.18).repeat(4)[:, None]
-    ax.imshow(
-        strips.reshape(112, 28),
-        alpha=np.broadcast_to(alpha, (112, 28)),
-        extent=(-0.5, 27.5, 27.625, -0.375),  # puts the tick of a row at the middle of its strip
-        **STRIP,
-    )
-    ax.set(xticks=ROWS, yticks=ROWS)
+    alpha = np.where(np.arange(28) <= timestep, 1, 0.18)
+    ax.imshow(image, alpha=np.tile(alpha[:, None], 28), **STRIP)
+    ax.hlines(np.arange(0.5, 27), -0.5, 27.5, color="white", lw=2)
     ax.set(xlabel="feature (one pixel each)", ylabel="timestep t (one row each)")
+    ax.set(xticks=ROWS, yticks=ROWS)
     ax.spines[:].set_visible(False)
     return ax
 
 
 def plot_architecture(image: np.ndarray, units: int = 150, ax: Axes | None = None) -> Axes:
-    """Draw the sequence classifier, unrolled: rows in at the bottom, ten probabilities at the end.
+    """Draw the sequence classifier, unrolled, with five rows of ``image`` as its inputs.
 
-    Args:
-        image: (28, 28), in [0, 1]; five of its rows are the inputs in the drawing. Another shape
-            raises a ValueError.
-        units: the number of recurrent neurons.
+    The rows enter at the bottom, the last of the ``units``-dimensional states gives the digit.
 
-    Example:
-        >>> ax = plot_architecture(np.eye(28))
-        >>> "SimpleRNN(150)" in [text.get_text() for text in ax.texts]
-        True
+    >>> ax = plot_architecture(np.eye(28))
+    >>> "SimpleRNN(150)" in [text.get_text() for text in ax.texts]
+    True
     """
     _check_image(image)
     ax = ax or plt.subplots(figsize=(10, 4))[1]
@@ -66,12 +56,12 @@ def plot_architecture(image: np.ndarray, units: int = 150, ax: Axes | None = Non
         ax.imshow(image[timestep][None], extent=place, aspect="auto", **STRIP)
         ax.text(x, -0.62, f"row {timestep}", ha="center", va="top", color=GRAY)
         _arrow(ax, (x, -0.05), (x, 1.0), GREEN)
-        _box(ax, (x, 1.45), (1.3, 0.9), BLUE, f"h({timestep})")
+        _box(ax, x, 1.45, 1.3, 0.9, BLUE, f"h({timestep})")
     for x in (4.6, 9.4):
         ax.text(x, 1.45, "···", ha="center", va="center", color=BLUE, fontsize=16)
     for start, end in [(1.9, 2.5), (3.9, 4.3), (4.9, 5.3), (6.7, 7.3), (8.7, 9.1), (9.7, 10.1)]:
         _arrow(ax, (start, 1.45), (end, 1.45), BLUE)
-    _box(ax, (10.8, 3.1), (1.9, 0.75), ORANGE, "Dense(10)")
+    _box(ax, 10.8, 3.1, 1.9, 0.75, ORANGE, "Dense(10)")
     _arrow(ax, (10.8, 1.95), (10.8, 2.68), ORANGE)
     _arrow(ax, (11.8, 3.1), (12.4, 3.1), ORANGE)
     ax.text(12.5, 3.1, "softmax:\n10 probabilities", va="center", color=ORANGE)
@@ -86,14 +76,13 @@ def plot_architecture(image: np.ndarray, units: int = 150, ax: Axes | None = Non
     return ax
 
 
-def _box(ax: Axes, center, size, color: str, text: str) -> None:
-    corner = (center[0] - size[0] / 2, center[1] - size[1] / 2)
-    style = "round,pad=0,rounding_size=0.15"
-    ax.add_patch(FancyBboxPatch(corner, *size, boxstyle=style, facecolor=color, edgecolor="none"))
-    ax.text(*center, text, color="white", ha="center", va="center", weight="bold")
+def _box(ax, x, y, width, height, color, text):
+    style = {"boxstyle": "round,pad=0,rounding_size=0.15", "facecolor": color, "edgecolor": "none"}
+    ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, **style))
+    ax.text(x, y, text, color="white", ha="center", va="center", weight="bold")
 
 
-def _arrow(ax: Axes, start, end, color: str) -> None:
+def _arrow(ax, start, end, color):
     style = "-|>,head_length=4,head_width=2.5"
     ax.add_patch(FancyArrowPatch(start, end, arrowstyle=style, color=color, lw=1.8))
 
@@ -104,30 +93,26 @@ def plot_learning_curves(
     book: np.ndarray | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw training and validation accuracy by epoch; call it again on its ``ax`` to compare runs.
+    """Draw training and validation accuracy by epoch. Call it again on ``ax`` to compare runs.
 
-    Args:
-        history: ``accuracy`` and ``val_accuracy``, one number in [0, 1] per epoch, as
-            ``keras.callbacks.History.history`` has them.
-        label: what the legend calls this run.
-        book: (epochs,), the book's test accuracies, drawn behind in gray. Without them the x axis
-            ends with the run.
+    ``history`` is that of ``keras.callbacks.History``, and ``label`` its name in the legend.
+    ``book`` has the book's test accuracy after each of its epochs, drawn in gray; without it the
+    x axis ends with the run.
 
-    Example:
-        >>> ax = plot_learning_curves({"accuracy": [0.9, 0.95], "val_accuracy": [0.93, 0.96]})
-        >>> [line.get_label() for line in ax.lines]
-        ['validation', 'train']
+    >>> ax = plot_learning_curves({"accuracy": [0.9, 0.95], "val_accuracy": [0.93, 0.96]})
+    >>> [line.get_label() for line in ax.lines]
+    ['validation', 'train']
     """
     ax = ax or plt.subplots()[1]
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))  # unlike set_xticks,
-    ax.xaxis.set_major_formatter(ScalarFormatter())  # it leaves the limits to the data
+    ax.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))  # keeps the limits,
+    ax.xaxis.set_major_formatter(ScalarFormatter())  # unlike set_xticks
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if book is not None:
-        ax.plot(np.arange(1, len(book) + 1), book, color="#bbbbbb", lw=1.5, label="book, test")
+        ax.plot(range(1, len(book) + 1), book, color="#bbbbbb", lw=1.5, label="book, test")
     train, validation = history["accuracy"], history["val_accuracy"]
-    epochs = np.arange(1, len(train) + 1)
+    epochs = range(1, len(train) + 1)
     prefix = f"{label}, " if label else ""
     (line,) = ax.plot(epochs, validation, marker="o", ms=4, label=f"{prefix}validation")
     ax.plot(epochs, train, color=line.get_color(), ls=":", label=f"{prefix}train")
@@ -142,19 +127,15 @@ def plot_confusion_matrix(
 ) -> Axes:
     """Draw how often each digit was taken for each. Mistakes are colored, the diagonal is not.
 
-    Args:
-        y_true, y_predicted: (n,), integers in 0..9. Unequal lengths raise a ValueError.
-
-    Example:
-        >>> plot_confusion_matrix([4, 4, 9], [4, 9, 9]).get_title()
-        '1 of 3 digits taken for another'
+    >>> plot_confusion_matrix([4, 4, 9], [4, 9, 9]).get_title()
+    '1 of 3 digits taken for another'
     """
     _check_lengths(y_true=y_true, y_predicted=y_predicted)
     counts = np.zeros((10, 10), dtype=int)
     np.add.at(counts, (y_true, y_predicted), 1)
     mistakes = counts * (1 - np.eye(10, dtype=int))
     ax = ax or plt.subplots(figsize=(6, 5.4))[1]
-    # the darkest square stays light enough for the black number on it
+    # even the darkest square is light enough for a black number
     ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()) * 1.2)
     for (row, column), count in np.ndenumerate(counts):
         if count:
@@ -170,19 +151,12 @@ def plot_confusion_matrix(
 def plot_digits(
     images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, columns: int = 8
 ) -> Figure:
-    """Draw a grid of digits, each with its prediction and the probability of that prediction.
+    """Draw n images in ``columns``, each with its predicted digit and the probability of that.
 
-    A right prediction has a green title, a wrong one an orange title.
+    The title is green where the prediction is right, orange where it's wrong.
 
-    Args:
-        images: (n, 28, 28), in [0, 1].
-        labels: (n,), integers in 0..9, the truth.
-        probabilities: (n, 10). Rows that don't sum to one, or unequal lengths, raise a ValueError.
-        columns: digits in a row of the grid.
-
-    Example:
-        >>> plot_digits(np.zeros((1, 28, 28)), [3], np.eye(10)[[8]]).axes[0].get_title()
-        '3 taken for 8\\n100%'
+    >>> plot_digits(np.zeros((1, 28, 28)), [3], np.eye(10)[[8]]).axes[0].get_title()
+    '3 taken for 8\\n100%'
     """
     _check_lengths(images=images, labels=labels, probabilities=probabilities)
     _check_probabilities(probabilities)
@@ -195,26 +169,20 @@ def plot_digits(
         predicted = output.argmax()
         right = predicted == label
         answer = f"{label}" if right else f"{label} taken for {predicted}"
-        title = {"color": GREEN if right else ORANGE, "size": 9, "weight": "normal"}
+        style = {"color": GREEN if right else ORANGE, "size": 9, "weight": "normal"}
         ax.imshow(image, cmap="Greys", vmin=0, vmax=1)
-        ax.set_title(f"{answer}\n{output.max():.0%}", loc="center", **title)
+        ax.set_title(f"{answer}\n{output.max():.0%}", loc="center", **style)
     return figure
 
 
 def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | None = None) -> Axes:
-    """Draw a reliability diagram: how often predictions were right, by their confidence.
+    """Draw a reliability diagram of n predictions: how often they were right, by confidence.
 
-    Each range of confidence (lower end included) has a blue bar as high as the fraction of right
-    predictions, an orange line at the mean confidence, and the number of digits at its foot. The
-    ranges are narrower near 1, where most of the digits are; an empty range has no bar.
+    Each range of confidence (from its lower end to below its upper end) has a bar as high as the
+    share of right predictions, an orange line at the mean confidence, and the number of digits.
 
-    Args:
-        labels: (n,), integers in 0..9, the truth.
-        probabilities: (n, 10). Rows that don't sum to one, or unequal lengths, raise a ValueError.
-
-    Example:
-        >>> plot_reliability([3, 4], np.eye(10)[[3, 4]]).get_xlabel()
-        'confidence: probability of the predicted digit'
+    >>> plot_reliability([3, 4], np.eye(10)[[3, 4]]).get_xlabel()
+    'confidence: probability of the predicted digit'
     """
     _check_lengths(labels=labels, probabilities=probabilities)
     _check_probabilities(probabilities)
@@ -243,20 +211,18 @@ def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | N
 def plot_probabilities(
     probabilities: np.ndarray, label: int | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw the ten probabilities after each row, time downward. An orange line follows the leader.
+    """Draw the probabilities after each timestep, (timesteps, 10), time downward.
 
-    Args:
-        probabilities: (timesteps, 10). Rows that don't sum to one raise a ValueError.
-        label: the true digit, 0..9, marked in green. None, the truth isn't known, marks nothing.
+    An orange line follows the most probable digit. Green marks ``label``, the true one; if that
+    isn't known, None, nothing is marked.
 
-    Example:
-        >>> plot_probabilities(np.full((28, 10), 0.1), label=3).get_xlabel()
-        'digit'
+    >>> plot_probabilities(np.full((28, 10), 0.1), label=3).get_xlabel()
+    'digit'
     """
     _check_probabilities(probabilities)
-    timesteps = len(probabilities)
     ax = ax or plt.subplots(figsize=(3.2, 3.8))[1]
     ax.imshow(probabilities, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    timesteps = len(probabilities)
     leader = np.argmax(probabilities, axis=1)
     edges = np.arange(timesteps + 1) - 0.5
     ax.step(np.append(leader, leader[-1]), edges, where="pre", color=ORANGE, lw=1.2)
@@ -264,7 +230,7 @@ def plot_probabilities(
     if label is not None:
         ax.get_xticklabels()[label].set(weight="bold", color=GREEN)
         for side in (label - 0.5, label + 0.5):
-            ax.axvline(side, color=GREEN, lw=0.8, clip_on=False)  # 9's right side is on the edge
+            ax.axvline(side, color=GREEN, lw=0.8, clip_on=False)  # right of 9 is the edge
     ax.set(xlabel="digit", ylabel="timestep t", xlim=(-0.5, 9.5), ylim=(timesteps - 0.5, -0.5))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -274,19 +240,14 @@ def plot_probabilities(
 def plot_probability_grid(
     images: np.ndarray, labels: np.ndarray, probabilities: Mapping[str, np.ndarray]
 ) -> Figure:
-    """Draw digits, two per line, each beside the probabilities after each of its rows.
+    """Draw n images, two per line, each beside the probabilities after each of its rows.
 
-    Args:
-        images: (n, 28, 28), in [0, 1].
-        labels: (n,), integers in 0..9, the truth.
-        probabilities: each network's name and its probabilities, (n, 28, 10). Rows that don't sum
-            to one, or unequal lengths, raise a ValueError.
+    ``probabilities`` maps the name of each network to an array of shape (n, 28, 10).
 
-    Example:
-        >>> one = np.full((1, 28, 10), 0.1)
-        >>> figure = plot_probability_grid(np.zeros((1, 28, 28)), [3], {"one": one, "other": one})
-        >>> [ax.get_title() for ax in figure.axes]
-        ['a 3', 'one', 'other']
+    >>> one = np.full((1, 28, 10), 0.1)
+    >>> figure = plot_probability_grid(np.zeros((1, 28, 28)), [3], {"one": one, "other": one})
+    >>> [ax.get_title() for ax in figure.axes]
+    ['a 3', 'one', 'other']
     """
     _check_lengths(images=images, labels=labels, **probabilities)
     networks = len(probabilities)
@@ -308,18 +269,18 @@ def plot_probability_grid(
     return figure
 
 
-def _check_image(image: np.ndarray) -> None:
+def _check_image(image):
     if np.shape(image) != (28, 28):
         raise ValueError(f"image: expected shape (28, 28), got {np.shape(image)}")
 
 
-def _check_lengths(**arrays) -> None:
+def _check_lengths(**arrays):
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"expected equal lengths, got {lengths}")
+        raise ValueError(f"expected arrays of equal lengths, got {lengths}")
 
 
-def _check_probabilities(probabilities: np.ndarray) -> None:
+def _check_probabilities(probabilities):
     sums = np.sum(probabilities, axis=-1)
     if not np.allclose(sums, 1, atol=1e-3):
         raise ValueError(

@@ -1,6 +1,6 @@
 """The network unrolled through time: both passes, heat maps, and a viewer that steps through them.
 
-Nothing here computes a gradient. The notebooks do, and pass what they measured as a ``Record``.
+Nothing here computes a gradient. The notebooks do, and pass what they computed as a ``Record``.
 """
 
 import io
@@ -17,12 +17,12 @@ from chapter14.plots import BLUE, GREEN, ORANGE
 
 STATE, OUTPUT, GRADIENT = BLUE, GREEN, ORANGE
 INPUT, FORWARD, LOSS, FAINT, QUIET = "#666666", "#444444", "#B07800", "#b5b5b5", "#808080"
+DASHES = (0, (4, 2.5))
 
 INCH = 0.74  # of paper for one unit of the drawing
 PITCH = 2.2  # from one step to the next
 BOX = 1.15  # width of a state or an output
 LANE = 0.25  # forward and gradient run side by side, each this far from the middle
-DASHES = (0, (4, 2.5))
 WIDEST = 0.40  # width of the arrow with the largest norm
 LEFT, RIGHT = 2.45, 1.7  # room beside the first and the last step
 Y_LOSS, Y_OUTPUT, Y_INPUT, Y_PARAMETERS = 3.45, 1.85, -1.75, -3.15
@@ -30,16 +30,16 @@ Y_LOSS, Y_OUTPUT, Y_INPUT, Y_PARAMETERS = 3.45, 1.85, -1.75, -3.15
 
 @dataclass(frozen=True)
 class Record:
-    """What backpropagation through time computed for one sequence, as the figures below take it.
+    """What backpropagation through time computed for one sequence of T steps.
 
     Attributes:
         states: h(t), shape (T, units).
-        d_outputs: the gradient with respect to each output y(t) alone, shape (T, units): zero where
-            the loss doesn't use the output, but not zero everywhere.
+        d_outputs: the gradient of the loss with respect to y(t), the other outputs held fixed,
+            shape (T, units): zero where the loss doesn't use the output.
         carried: delta(t) Wh^T, which step t carries to the state before it, shape (T, units).
         deltas: delta(t), shape (T, units).
-        terms: each step's term of the gradient of the parameters, shape (T, rows, units), for
-            example kernel, recurrent kernel, and bias, one below the other.
+        terms: the term that each step adds to the gradient of the parameters, shape
+            (T, rows, units): kernel, recurrent kernel, and bias, for example, one below the other.
         rows: the labels of the rows of a term. None: their numbers.
     """
 
@@ -55,27 +55,27 @@ def draw_unrolled(
     timesteps: int,
     loss_steps: Sequence[int],
     *,
-    d_outputs: np.ndarray | None = None,
-    carried: np.ndarray | None = None,
-    landing: np.ndarray | None = None,
+    d_outputs: Sequence[float] | None = None,
+    carried: Sequence[float] | None = None,
+    landing: Sequence[float] | None = None,
     frame: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a recurrent network unrolled through time: forward dashed, the gradient solid.
 
-    An output that the loss doesn't use is pale and says so: ignored. Without the norms, only the
+    An output that the loss doesn't use is pale and says so: ignored. Without norms, only the
     forward pass is drawn. With them, a gradient arrow is as wide as its norm, all on one scale, and
     has the norm beside it; a norm of zero has no arrow.
 
     Args:
         timesteps: how many steps, T.
-        loss_steps: the steps whose outputs the loss uses, at least one, each in 0..T-1.
+        loss_steps: the steps, 0..T-1, whose outputs the loss uses, at least one.
         d_outputs: norms of the gradient that enters through each output, shape (T,).
-        carried: norms of what step t carries to the state before it, delta(t) Wh^T, shape (T,); the
-            first goes to the initial state.
+        carried: norms of what step t carries to the state before it, delta(t) Wh^T, shape (T,).
         landing: norms of each step's term of the gradient of the parameters, shape (T,).
         frame: draw only what has happened by then: step t forward at frame t, the loss at T, step t
-            backward at 2T - t; what it carries arrives a frame later. None draws all.
+            backward at 2T - t. What a step carries is drawn when the step before takes it, and for
+            step 0 at once. The box of this frame has a thick edge. None draws all.
 
     Returns:
         The Axes. Every arrow has a gid, for example ``gradient-loss-y2`` or ``forward-x0-h0``.
@@ -86,30 +86,30 @@ def draw_unrolled(
         ['forward-y2-loss', 'gradient-loss-y2', 'node-loss']
     """
     backward = d_outputs is not None
-    now = 2 * timesteps if frame is None else frame
-    bottom = (Y_PARAMETERS if backward else Y_INPUT) - 1.4
     width = PITCH * (timesteps - 1) + LEFT + RIGHT
+    bottom = (Y_PARAMETERS if backward else Y_INPUT) - 1.4
     if ax is None:
         size = (INCH * width, INCH * (4 - bottom))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
     ax.set(aspect="equal", xlim=(-LEFT, width - LEFT), ylim=(bottom, 4))
     ax.axis("off")
-    _draw_forward(ax, timesteps, sorted(loss_steps), now)
+    if frame is None:
+        frame = 2 * timesteps + 1  # when all is over
+    _draw_forward(ax, timesteps, sorted(loss_steps), frame)
     handles = [plt.Line2D([], [], color=FORWARD, lw=1.4, ls=DASHES, label="forward")]
     if backward:
-        _draw_backward(ax, timesteps, now, d_outputs, carried, landing)
-        handles += [plt.Line2D([], [], color=GRADIENT, lw=5, label="gradient (width: its norm)")]
-    ax.legend(handles=handles, loc="lower left", fontsize=12, frameon=False)
-    if frame is not None:
-        _highlight(ax, timesteps, frame)
+        _draw_backward(ax, timesteps, frame, d_outputs, carried, landing)
+        handles += [plt.Line2D([], [], color=GRADIENT, lw=6, label="gradient (width: norm)")]
+    legend = ax.legend(handles=handles, loc="lower left", fontsize=12, frameon=False)
+    legend.set_in_layout(False)  # the drawing isn't made smaller for it
     return ax
 
 
-def _draw_forward(ax: Axes, timesteps: int, loss_steps: list[int], frame: int) -> None:
+def _draw_forward(ax, timesteps, loss_steps, frame):
     note = {"color": QUIET, "fontsize": 12, "style": "italic", "ha": "center", "va": "center"}
-    for y, words in [(Y_OUTPUT, "outputs"), (0.64, "initial state"), (Y_INPUT, "inputs")]:
+    for y, words in [(Y_OUTPUT, "outputs"), (0.62, "initial state"), (Y_INPUT, "inputs")]:
         ax.text(-1.7, y, words, **note)
-    _box(ax, "h-1", (-1.7, 0), (0.97, 0.8), "$h(-1)$", "#777777", dashed=True)
+    _box(ax, "h-1", -1.7, 0, 0.97, 0.8, "$h(-1)$", "#777777", dashed=True)
     ended = frame >= timesteps
     for t in range(timesteps):
         x = PITCH * t
@@ -117,129 +117,99 @@ def _draw_forward(ax: Axes, timesteps: int, loss_steps: list[int], frame: int) -
         before = x - PITCH + BOX / 2 if t > 0 else -1.21
         reached = frame >= t
         used = t in loss_steps
-        color = OUTPUT if used else FAINT
-        _box(ax, f"x{t}", (lane, Y_INPUT), (0.66, 0.58), f"$x({t})$", INPUT, reached)
-        _box(ax, f"h{t}", (x, 0), (BOX, 0.95), f"$h({t})$", STATE, reached)
-        _box(ax, f"y{t}", (x, Y_OUTPUT), (BOX, 0.7), f"$y({t})$", color, reached, dashed=not used)
-        _dashed(ax, f"h{t - 1}-h{t}", (before, LANE), (x - BOX / 2, LANE), reached)
-        _dashed(ax, f"x{t}-h{t}", (lane, Y_INPUT + 0.3), (lane, -0.48), reached)
-        _dashed(ax, f"h{t}-y{t}", (lane, 0.48), (lane, Y_OUTPUT - 0.35), reached and used)
+        known = reached and used
+        back = frame == 2 * timesteps - t
+        state = GRADIENT if back else STATE
+        _box(ax, f"x{t}", lane, Y_INPUT, 0.66, 0.58, f"$x({t})$", INPUT, pale=not reached)
+        _box(
+            ax, f"h{t}", x, 0, BOX, 0.95, f"$h({t})$", state, not reached, thick=back or frame == t
+        )
+        _box(ax, f"y{t}", x, Y_OUTPUT, BOX, 0.7, f"$y({t})$", OUTPUT, not known, dashed=not used)
+        _dashed(ax, f"h{t - 1}-h{t}", (before, LANE), (x - BOX / 2, LANE), not reached)
+        _dashed(ax, f"x{t}-h{t}", (lane, Y_INPUT + 0.3), (lane, -0.48), not reached)
+        _dashed(ax, f"h{t}-y{t}", (lane, 0.48), (lane, Y_OUTPUT - 0.35), not known)
         if used:
-            _dashed(ax, f"y{t}-loss", (lane, Y_OUTPUT + 0.35), (lane, Y_LOSS - 0.38), ended)
+            _dashed(ax, f"y{t}-loss", (lane, Y_OUTPUT + 0.35), (lane, Y_LOSS - 0.38), not ended)
         else:
-            ax.text(x, Y_OUTPUT + 0.5, "ignored", gid=f"ignored-y{t}", **note)
-    first = loss_steps[0]
-    last = loss_steps[-1]
+            ax.text(x, Y_OUTPUT + 0.57, "ignored", gid=f"ignored-y{t}", **note)
+    first, last = loss_steps[0], loss_steps[-1]
     names = ", ".join(f"y({t})" for t in loss_steps)
     if len(loss_steps) > 4 and len(loss_steps) == last - first + 1:  # dots would hide a gap
         names = f"y({first}),\\ …,\\ y({last})"
-    center = (PITCH * (first + last) / 2, Y_LOSS)
-    size = (max(PITCH * (last - first) + BOX, 2.1), 0.76)
-    _box(ax, "loss", center, size, f"loss $C({names})$", LOSS, ended)
+    middle = PITCH * (first + last) / 2
+    width = max(PITCH * (last - first) + BOX, 2.1)
+    words = f"loss $C({names})$"
+    _box(ax, "loss", middle, Y_LOSS, width, 0.76, words, LOSS, not ended, thick=frame == timesteps)
 
 
-def _draw_backward(ax: Axes, timesteps: int, frame: int, d_outputs, carried, landing) -> None:
+def _draw_backward(ax, timesteps, frame, d_outputs, carried, landing):
     words = "gradient of $W_x,\\ W_h,\\ b$"
     if timesteps > 3:
         words += ": the sum of the terms of all steps"
-    center = (PITCH * (timesteps - 1) / 2, Y_PARAMETERS)
-    size = (max(PITCH * (timesteps - 1) + BOX, 3.2), 0.7)
-    _box(ax, "parameters", center, size, words, GRADIENT, frame > timesteps)
+    middle = PITCH * (timesteps - 1) / 2
+    width = max(PITCH * (timesteps - 1) + BOX, 3.2)
+    started = frame > timesteps
+    _box(ax, "parameters", middle, Y_PARAMETERS, width, 0.7, words, GRADIENT, pale=not started)
     largest = max(*d_outputs, *carried, *landing)
-    bottom = Y_PARAMETERS + 0.35
-    for t in range(2 * timesteps - frame, timesteps):
+    for t in range(timesteps):
+        if frame < 2 * timesteps - t:
+            continue
         x = PITCH * t
         lane = x + LANE
         before = x - PITCH + BOX / 2 if t > 0 else -1.24
         arrows = [
             (f"loss-y{t}", (lane, Y_LOSS - 0.38), (lane, Y_OUTPUT + 0.35), d_outputs[t]),
             (f"y{t}-h{t}", (lane, Y_OUTPUT - 0.35), (lane, 0.48), d_outputs[t]),
-            (f"h{t}-parameters", (lane + 0.08, -0.48), (lane + 0.08, bottom), landing[t]),
+            (
+                f"h{t}-parameters",
+                (lane + 0.08, -0.48),
+                (lane + 0.08, Y_PARAMETERS + 0.35),
+                landing[t],
+            ),
         ]
-        if t == 0 or frame > 2 * timesteps - t:  # the state before takes it one frame later
-            arrows.append((f"h{t}-h{t - 1}", (x - BOX / 2, -LANE), (before, -LANE), carried[t]))
+        if t == 0 or frame > 2 * timesteps - t:
+            arrows += [(f"h{t}-h{t - 1}", (x - BOX / 2, -LANE), (before, -LANE), carried[t])]
         for name, start, end, norm in arrows:
             if norm > 0:
                 _solid(ax, name, start, end, norm, WIDEST * norm / largest)
 
 
-def _highlight(ax: Axes, timesteps: int, frame: int) -> None:
-    """Thicken the box that this frame is about."""
-    if frame < timesteps:
-        name, color = f"h{frame}", STATE
-    elif frame == timesteps:
-        name, color = "loss", LOSS
-    else:
-        name, color = f"h{2 * timesteps - frame}", GRADIENT
-    for patch in ax.patches:
-        if patch.get_gid() == f"node-{name}":
-            patch.set(linewidth=4, edgecolor=color)
-
-
-def _box(
-    ax: Axes, name: str, center, size, text: str, color: str, reached=True, dashed=False
-) -> None:
-    """Draw a box, pale until it is reached and empty if it is dashed."""
+def _box(ax, name, x, y, width, height, words, color, pale=False, dashed=False, thick=False):
     pad = 0.06
-    corner = (center[0] - size[0] / 2 + pad, center[1] - size[1] / 2 + pad)
     box = FancyBboxPatch(
-        corner,
-        size[0] - 2 * pad,
-        size[1] - 2 * pad,
+        (x - width / 2 + pad, y - height / 2 + pad),
+        width - 2 * pad,
+        height - 2 * pad,
         boxstyle=f"round,pad={pad},rounding_size=0.16",
-        facecolor=(color, 0.13) if reached and not dashed else "white",
-        edgecolor=color if reached else FAINT,
+        facecolor="white" if pale or dashed else (color, 0.13),
+        edgecolor=FAINT if pale else color,
         linestyle=(0, (3, 2.5)) if dashed else "-",
-        linewidth=1.5,
+        linewidth=4 if thick else 1.5,
         gid=f"node-{name}",
         zorder=3,
     )
     ax.add_patch(box)
-    style = {"ha": "center", "va": "center", "fontsize": 13, "zorder": 4}
-    ax.text(*center, text, color="#222222" if reached else QUIET, gid=f"label-{name}", **style)
+    style = {"color": QUIET if pale else "#222222", "fontsize": 13, "zorder": 4}
+    ax.text(x, y, words, ha="center", va="center", gid=f"label-{name}", **style)
 
 
-def _dashed(ax: Axes, name: str, start, end, reached: bool) -> None:
-    arrow = FancyArrowPatch(
-        start,
-        end,
-        arrowstyle="-|>",
-        mutation_scale=11,
-        shrinkA=1,
-        shrinkB=1,
-        linewidth=1.4,
-        linestyle=DASHES,
-        color=FORWARD if reached else FAINT,
-        gid=f"forward-{name}",
-        zorder=2,
-    )
-    ax.add_patch(arrow)
+def _dashed(ax, name, start, end, pale):
+    style = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 1, "shrinkB": 1, "lw": 1.4}
+    color = FAINT if pale else FORWARD
+    gid = f"forward-{name}"
+    ax.add_patch(FancyArrowPatch(start, end, color=color, ls=DASHES, gid=gid, zorder=2, **style))
 
 
-def _solid(ax: Axes, name: str, start, end, norm: float, width: float) -> None:
-    x, y = start
-    dx = end[0] - x
-    dy = end[1] - y
-    arrow = FancyArrow(
-        x,
-        y,
-        dx,
-        dy,
-        width=width,
-        head_width=width + 0.2,
-        head_length=0.22,
-        length_includes_head=True,
-        color=GRADIENT,
-        linewidth=0.4,
-        gid=f"gradient-{name}",
-        zorder=2,
-    )
-    ax.add_patch(arrow)
+def _solid(ax, name, start, end, norm, width):
+    (x, y), dx, dy = start, end[0] - start[0], end[1] - start[1]
+    head = {"head_width": width + 0.2, "head_length": 0.22, "length_includes_head": True}
+    style = {"color": GRADIENT, "lw": 0.4, "gid": f"gradient-{name}", "zorder": 2}
+    ax.add_patch(FancyArrow(x, y, dx, dy, width=width, **head, **style))
     style = {"color": "#A34700", "fontsize": 11, "zorder": 4, "gid": f"norm-{name}"}
-    if dx:  # below the arrow, its head too
+    if dx:  # below the arrow
         place = (x + dx / 2 + 0.04, y - width / 2 - 0.16)
         ax.text(*place, _written(norm, norm), ha="center", va="top", **style)
-    elif not name.startswith("y"):  # between an output and its state it's the same norm again
+    elif not name.startswith("y"):  # from output to state the norm is the same again
         place = (x + width / 2 + 0.12, y + dy / 2)
         ax.text(*place, _written(norm, norm), ha="left", va="center", **style)
 
@@ -255,12 +225,12 @@ def draw_heat_map(
 ) -> Axes:
     """Draw a matrix of signed numbers as colors, red above zero and blue below, each written in.
 
-    Where the largest is below 0.005 or from 1000, numbers are written with a power of ten: −3e−9.
+    Where the largest is below 0.005, or 1000 and more, numbers are written like −3e−9.
 
     Args:
         values: real numbers, shape (n, m).
-        limit: the number that has the deepest color, positive. None: the largest absolute value.
-        rows, columns: the labels of the n rows and m columns. None: their numbers.
+        limit: the number that has the deepest color. None: the largest absolute value.
+        rows, columns: the labels of the n rows and the m columns. None: their numbers.
         shown: booleans, shape (n, m); the other numbers are left open. None shows all.
 
     Example:
@@ -272,14 +242,13 @@ def draw_heat_map(
     height, width = values.shape
     shown = np.full(values.shape, True) if shown is None else np.asarray(shown)
     largest = np.abs(values).max()
-    limit = limit or largest or 1  # all zero: any limit makes all of them white
+    limit = limit or largest or 1  # zeros alone are white, whatever the limit
     if ax is None:
         size = (0.75 * width + 1.6, 0.55 * height + 1.2)
         ax = plt.subplots(figsize=size, layout="constrained")[1]
     ax.set_facecolor("#f4f4f4")
-    masked = np.ma.array(values, mask=~shown)
     style = {"cmap": "RdBu_r", "aspect": "auto", "interpolation": "nearest"}
-    ax.imshow(masked, vmin=-limit, vmax=limit, **style)
+    ax.imshow(np.ma.array(values, mask=~shown), vmin=-limit, vmax=limit, **style)
     for row, column in np.argwhere(shown):
         value = values[row, column]
         color = "white" if abs(value) > 0.62 * limit else "#222222"
@@ -295,91 +264,18 @@ def draw_heat_map(
     return ax
 
 
-def _written(value: float, largest: float) -> str:
-    """Return ``value`` in at most six characters, for numbers of the size of ``largest``."""
+def _written(value, largest):
+    """Return ``value`` in six characters at most, for numbers of the size of ``largest``."""
     if value == 0 or 0.005 <= largest < 1000:
         text = f"{value:z.2f}" if largest < 100 else f"{value:z.1f}"
     else:
-        digits, power = f"{value:.0e}".split("e")
-        text = f"{digits}e{int(power)}"
+        digit, power = f"{value:.0e}".split("e")
+        text = f"{digit}e{int(power)}"
     return text.replace("-", "−")
 
 
-def draw_frame(record: Record, frame: int) -> Figure:
-    """Draw one frame of backpropagation through time.
-
-    Above is the unrolled network with what has happened so far. Below are the states, the deltas,
-    and the running sum of the gradient of the parameters beside its total.
-
-    Args:
-        record: what was computed for one sequence.
-        frame: step t runs forward at frame t, the loss is computed at T, and step t runs backward
-            at 2T - t.
-
-    Returns:
-        The figure, closed for pyplot: a notebook shows it only if it's the value of a cell.
-
-    Example:
-        >>> ones = np.ones((2, 3))
-        >>> record = Record(ones, ones, ones, ones, terms=np.ones((2, 6, 3)))
-        >>> draw_frame(record, 0).axes[1].get_title()
-        'States h(t)'
-    """
-    timesteps, units = record.states.shape
-    steps = np.arange(timesteps)
-    back = steps >= 2 * timesteps - frame
-    running = record.terms[back].sum(axis=0)
-    limit = np.abs(_running_sums(record)).max()  # of all frames: a color keeps its meaning
-
-    wide = max(timesteps, units, 3)  # cells, enough for the title above
-    narrow = max(units, 3)
-    network_width = INCH * (PITCH * (timesteps - 1) + LEFT + RIGHT)
-    width = max(network_width, INCH * 13, 1.1 * (wide + narrow) + 2.2)
-    heights = [INCH * 8.9 + 0.3, 1.2 + 0.36 * max(record.terms.shape[1], units)]
-    figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
-    upper.suptitle(describe_frame(frame, timesteps), x=0.02, ha="left", fontsize=14, weight="bold")
-    draw_unrolled(
-        timesteps,
-        np.flatnonzero(record.d_outputs.any(axis=1)),
-        d_outputs=np.linalg.norm(record.d_outputs, axis=1),
-        carried=np.linalg.norm(record.carried, axis=1),
-        landing=np.linalg.norm(record.terms, axis=(1, 2)),
-        frame=frame,
-        ax=upper.subplots(),
-    )
-    axes = lower.subplots(1, 4, width_ratios=[wide, wide, narrow, narrow])
-    _draw_passes(record, axes[:2], steps <= frame, back)
-    known = np.full(running.shape, back.any())
-    draw_heat_map(running, limit=limit, rows=record.rows, shown=known, ax=axes[2])
-    draw_heat_map(record.terms.sum(axis=0), limit=limit, rows=record.rows, ax=axes[3])
-    count = back.sum()
-    axes[2].set_title(f"Sum of {count} terms" if count else "No term yet", fontsize=11)
-    axes[3].set_title("Whole gradient", fontsize=11)
-    axes[2].set_xlabel("unit")
-    axes[3].set_xlabel("unit")
-    plt.close(figure)
-    return figure
-
-
-def _running_sums(record: Record) -> np.ndarray:
-    """Return the sums of the last 1, 2, ..., T terms, shape (T, rows, units)."""
-    return np.cumsum(record.terms[::-1], axis=0)
-
-
-def _draw_passes(record: Record, axes, forward: np.ndarray, backward: np.ndarray) -> None:
-    """Draw the states and the deltas of the steps that the masks, shape (T,), select."""
-    units = record.states.shape[1]
-    draw_heat_map(record.states.T, limit=1, shown=np.tile(forward, (units, 1)), ax=axes[0])
-    draw_heat_map(record.deltas.T, shown=np.tile(backward, (units, 1)), ax=axes[1])
-    axes[0].set_title("States h(t)", fontsize=11)
-    axes[1].set_title("Gradient δ(t)", fontsize=11)
-    for ax in axes:
-        ax.set(xlabel="timestep", ylabel="unit")
-
-
 def describe_frame(frame: int, timesteps: int) -> str:
-    """Return in words what happens at this frame of ``draw_frame``, 0..2T.
+    """Return in words what happens at this frame, 0..2T, of ``draw_frame``.
 
     Example:
         >>> describe_frame(5, 5)
@@ -394,17 +290,63 @@ def describe_frame(frame: int, timesteps: int) -> str:
     return f"Backward, step {step}: its term joins the sum, and the gradient is carried on"
 
 
-def draw_running_sum(record: Record) -> Figure:
-    """Draw what ``draw_frame`` shows in turn as one still: both passes, and the sum, term by term.
+def draw_frame(record: Record, frame: int) -> Figure:
+    """Draw one frame of backpropagation through time, 0..2T.
 
-    Returns:
-        The figure, closed for pyplot.
+    Above is the unrolled network with what has happened so far, as ``draw_unrolled`` draws it.
+    Below are the states, the deltas, and the running sum of the gradient beside its total.
+    The figure is closed for pyplot: a notebook shows it only as the value of a cell.
 
     Example:
         >>> ones = np.ones((2, 3))
         >>> record = Record(ones, ones, ones, ones, terms=np.ones((2, 6, 3)))
-        >>> draw_running_sum(record).axes[-1].get_title()
-        '+ step 0\\n= the whole'
+        >>> [ax.get_title() for ax in draw_frame(record, 4).axes[1:]]
+        ['States h(t)', 'Gradient δ(t)', 'Sum of 2 terms', 'Whole gradient']
+    """
+    timesteps, units = record.states.shape
+    steps = np.arange(timesteps)
+    back = steps >= 2 * timesteps - frame
+    wide, narrow = max(timesteps, units, 3), max(units, 3)  # cells, enough for the title above
+    network = PITCH * (timesteps - 1) + LEFT + RIGHT
+    width = max(INCH * max(network, 13), 1.1 * (wide + narrow) + 2.2)
+    heights = [INCH * 8.55 + 0.3, 1.2 + 0.36 * max(record.terms.shape[1], units)]
+    figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    upper.suptitle(describe_frame(frame, timesteps), x=0.02, ha="left", fontsize=14, weight="bold")
+    draw_unrolled(
+        timesteps,
+        np.flatnonzero(record.d_outputs.any(axis=1)),
+        d_outputs=np.linalg.norm(record.d_outputs, axis=1),
+        carried=np.linalg.norm(record.carried, axis=1),
+        landing=np.linalg.norm(record.terms, axis=(1, 2)),
+        frame=frame,
+        ax=upper.subplots(),
+    )
+    axes = lower.subplots(1, 4, width_ratios=[wide, wide, narrow, narrow])
+    _draw_passes(axes[:2], record, ["States h(t)", "Gradient δ(t)"], steps <= frame, back)
+    running = record.terms[back].sum(axis=0)
+    style = {"rows": record.rows, "limit": np.abs(_running_sums(record)).max()}
+    draw_heat_map(running, shown=np.full(running.shape, back.any()), ax=axes[2], **style)
+    draw_heat_map(record.terms.sum(axis=0), ax=axes[3], **style)
+    terms = "No term yet", "Sum of 1 term", f"Sum of {back.sum()} terms"
+    axes[2].set_title(terms[min(back.sum(), 2)], fontsize=11)
+    axes[3].set_title("Whole gradient", fontsize=11)
+    for ax in axes[2:]:
+        ax.set_xlabel("unit")
+    plt.close(figure)
+    return figure
+
+
+def draw_running_sum(record: Record) -> Figure:
+    """Draw all frames as one still: both passes, and below them the sum, term after term.
+
+    The figure is closed for pyplot.
+
+    Example:
+        >>> ones = np.ones((2, 3))
+        >>> record = Record(ones, ones, ones, ones, terms=np.ones((2, 6, 3)))
+        >>> [ax.get_title() for ax in draw_running_sum(record).axes[2:]]
+        ['step 1', '+ step 0\\n= the whole']
     """
     timesteps, units = record.states.shape
     sums = _running_sums(record)
@@ -412,24 +354,37 @@ def draw_running_sum(record: Record) -> Figure:
     heights = [1.0 + 0.4 * units, 1.15 + 0.4 * record.terms.shape[1]]
     figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=heights)
-    passes = upper.subplots(1, 2)
-    everything = np.full(timesteps, True)
-    _draw_passes(record, passes, everything, everything)
-    passes[0].set_title("Forward →  states h(t)", fontsize=11)
-    passes[1].set_title("← Backward  gradients δ(t)", fontsize=11)
+    titles = ["Forward →  states h(t)", "← Backward  gradients δ(t)"]
+    _draw_passes(upper.subplots(1, 2), record, titles)
     axes = lower.subplots(1, timesteps, sharey=True, squeeze=False)[0]
-    for number, ax in enumerate(axes):
-        draw_heat_map(sums[number], limit=np.abs(sums).max(), rows=record.rows, ax=ax)
-        title = f"{'+ ' if number else ''}step {timesteps - 1 - number}"
+    titles = [f"+ step {t}" for t in reversed(range(timesteps))]
+    titles[0] = titles[0].removeprefix("+ ")
+    titles[-1] += "\n= the whole"
+    for ax, total, title in zip(axes, sums, titles, strict=True):
+        draw_heat_map(total, limit=np.abs(sums).max(), rows=record.rows, ax=ax)
         ax.set_title(title, fontsize=11, va="bottom")
         ax.set_xlabel("unit")
-    axes[-1].set_title(title + "\n= the whole", fontsize=11, va="bottom")
     plt.close(figure)
     return figure
 
 
-def play_bptt(record: Record):  # -> ipywidgets.VBox
-    """Return the ``flip_book`` of all frames of ``draw_frame``, 0..2T.
+def _running_sums(record):
+    """Return the sums of the terms of the last 1, 2, ..., T steps, shape (T, rows, units)."""
+    return np.cumsum(record.terms[::-1], axis=0)
+
+
+def _draw_passes(axes, record, titles, forward=True, backward=True):
+    """Draw the states and the deltas, open where ``forward`` and ``backward``, (T,), are False."""
+    shape = record.states.T.shape
+    draw_heat_map(record.states.T, limit=1, shown=np.broadcast_to(forward, shape), ax=axes[0])
+    draw_heat_map(record.deltas.T, shown=np.broadcast_to(backward, shape), ax=axes[1])
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title, fontsize=11)
+        ax.set(xlabel="timestep", ylabel="unit")
+
+
+def play_bptt(record: Record):
+    """Return the ``flip_book`` of all frames of ``draw_frame``.
 
     Example:
         >>> ones = np.ones((1, 2))
@@ -444,13 +399,9 @@ def play_bptt(record: Record):  # -> ipywidgets.VBox
 def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: str = "page"):
     """Return a widget that shows one of several figures: play, pause, step, or slide to it.
 
-    All pages are drawn at once and kept as PNGs, so flipping only exchanges pictures. It needs a
-    running kernel and nothing from the network.
-
-    Args:
-        draw: takes a page's number, from 0, and returns its figure, which is then closed.
-        captions: the words above each page, one or more; there are as many pages.
-        name: the label of the slider.
+    ``draw`` takes a page's number, from 0, and returns its figure, which is then closed. There are
+    as many pages as ``captions``, the words above them; ``name`` is the label of the slider. All
+    pages are drawn at once, so turning one only exchanges pictures.
 
     Returns:
         An ``ipywidgets.VBox`` with the attributes ``play``, ``slider``, ``back``, ``forward`` (the
@@ -477,11 +428,11 @@ def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: s
     book.image.layout.align_self = "flex-start"  # a box would stretch it
     ipywidgets.jslink((book.play, "value"), (book.slider, "value"))
 
-    def turn(change) -> None:
+    def turn(change):
         book.image.value = pages[change["new"]]
         book.caption.value = captions[change["new"]]
 
-    def step(by: int) -> None:
+    def step(by):
         book.slider.value = min(max(book.slider.value + by, 0), last)
 
     book.slider.observe(turn, "value")
@@ -493,9 +444,9 @@ def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: s
     return book
 
 
-def _png(figure: Figure) -> bytes:
+def _png(figure):
     png = io.BytesIO()
-    # the whole paper, not cropped to what is on it: every page has the same size
+    # the whole paper, not cropped to what is on it, so that every page has the same size
     figure.savefig(png, format="png", dpi=100, bbox_inches=figure.bbox_inches)
     plt.close(figure)
     return png.getvalue()
