@@ -1,0 +1,284 @@
+"""Workers train the same network, start again where they stopped, and speak to nobody else."""
+
+import concurrent.futures
+import contextlib
+import gc
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from chapter14 import train_on_workers
+
+HERE, THERE = "here:2222", "there:2222"
+SHORT = ("--images", "2400", "--epochs", "3")
+
+
+def config(workers, index=0, kind="worker"):
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": kind, "index": index}})
+
+
+def free_addresses(number):
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
+    for server in servers:
+        server.close()
+    return addresses
+
+
+def start(workers, index, folder, *options):
+    environment = os.environ | {"TF_CONFIG": config(workers, index), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-O", "-m", "chapter14.train_on_workers", "--folder", folder]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [*command, *options], env=environment, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+def start_all(number, folder, *options):
+    workers = free_addresses(number)
+    return [start(workers, index, folder, *options) for index in range(number)]
+
+
+def epochs_printed(processes):
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), outputs
+    return [line.split(":")[0] for line in outputs[0][0].splitlines()]
+
+
+def arrays_of(path):
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_close(one, other, tolerance):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    assert epochs_printed(start_all(2, folder, *SHORT)) == ["epoch 1", "epoch 2", "epoch 3"]
+    return folder
+
+
+def test_two_workers_train_the_network_that_one_trains(two_workers, tmp_path):
+    epochs_printed(start_all(1, tmp_path, *SHORT))
+    chief = arrays_of(two_workers / "worker-0.npz")
+    assert len(chief) == 5
+    assert_close(chief, arrays_of(two_workers / "worker-1.npz"), 0)
+    assert_close(chief, arrays_of(tmp_path / "worker-0.npz"), 1e-4)
+
+
+def test_killed_workers_go_on_after_the_last_finished_epoch(two_workers, tmp_path):
+    chief, other = start_all(2, tmp_path, *SHORT)
+    assert chief.stdout.readline().startswith("epoch 1:")
+    for process in (other, chief):
+        process.kill()
+        process.communicate()
+    done = int(arrays_of(tmp_path / "checkpoint.npz")["epoch"])
+    again = epochs_printed(start_all(2, tmp_path, *SHORT))
+    assert again == [f"epoch {epoch}" for epoch in range(done + 1, 4)]
+    assert_close(
+        arrays_of(tmp_path / "worker-0.npz"), arrays_of(two_workers / "worker-0.npz"), 1e-5
+    )
+
+
+def test_an_interrupted_save_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    keras = pytest.importorskip("keras")
+    weights = keras.Variable([1.0, 2.0], name="weights")
+    path = tmp_path / "checkpoint.npz"
+    train_on_workers.save(path, 7, [weights])
+
+    def disk_full(file, **arrays):
+        file.write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", disk_full)
+    weights.assign([3.0, 4.0])
+    with pytest.raises(OSError, match="no space"):
+        train_on_workers.save(path, 8, [weights])
+    assert train_on_workers.load(path, [weights]) == 7
+    assert np.asarray(weights).tolist() == [1.0, 2.0]
+
+
+def test_the_seed_decides_the_weights_and_the_batches(tmp_path):
+    epochs_printed(start_all(1, tmp_path, "--epochs", "0", "--seed", "15"))
+    saved = list(arrays_of(tmp_path / "worker-0.npz").values())
+    same, other = (train_on_workers.build(seed)[0].get_weights() for seed in (15, 14))
+    np.testing.assert_array_equal(saved[0], same[0])
+    assert not np.array_equal(saved[0], other[0])
+
+    orders = [
+        train_on_workers.batches(25, 10, *key) for key in ((14, 0), (14, 1), (15, 0), (14, 0))
+    ]
+    assert all(len(set(order.ravel())) == order.size == 20 for order in orders)
+    np.testing.assert_array_equal(orders[0], orders[3])
+    assert not np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+
+
+def wait(workers, index, timeout):
+    """Return what a worker says when it gives up, or None if it is to start."""
+    try:
+        if index == 0:
+            train_on_workers.wait_for_workers(workers, timeout)
+        else:
+            train_on_workers.wait_for_chief(workers, index, timeout)
+    except SystemExit as end:
+        return end.code
+    return None
+
+
+@pytest.fixture
+def pool():
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        yield pool
+
+
+def connect(address):
+    host, port = address.split(":")
+    for _ in range(100):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection((host, int(port)))
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens on {address}")
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_worker_that_never_comes_is_named(index):
+    workers = free_addresses(2)
+    assert workers[1 - index] in wait(workers, index, 0.5)
+
+
+def test_a_worker_gives_up_although_the_chief_still_waits(pool):
+    workers = free_addresses(3)
+    chief = pool.submit(wait, workers, 0, 2)
+    assert workers[0] in wait(workers, 1, 1)
+    assert workers[2] in chief.result()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\x00\x01",
+        b"1",
+        b"GET / HTTP/1.1\r\n\r\n",
+        bytes(range(256)) * 40,
+        train_on_workers.greeting([HERE, THERE], 1),
+    ],
+)
+def test_strangers_neither_count_nor_hold_the_meeting_up(pool, message):
+    workers = free_addresses(2)
+    chief = pool.submit(wait, workers, 0, 1)
+    with connect(workers[0]) as stranger:
+        stranger.sendall(message)
+        assert workers[1] in chief.result()
+
+    chief = pool.submit(wait, workers, 0, 10)
+    with connect(workers[0]) as stranger:
+        stranger.sendall(message)
+        assert wait(workers, 1, 10) is None
+        assert chief.result() is None
+
+
+def test_a_worker_starts_only_when_the_chief_says_so(pool):
+    workers = free_addresses(2)
+    host, port = workers[0].split(":")
+    with socket.create_server((host, int(port))) as stranger:
+        worker = pool.submit(wait, workers, 1, 1)
+        with stranger.accept()[0] as connection:
+            connection.sendall(b"go")
+            assert workers[0] in worker.result()
+
+
+def test_the_chief_listens_on_its_own_address_only(pool):
+    workers = free_addresses(2)
+    chief = pool.submit(wait, workers, 0, 1)
+    connect(workers[0]).close()
+    with pytest.raises(OSError):  # noqa: PT011, another on each system
+        socket.create_connection(("127.0.0.2", int(workers[0].split(":")[1])), timeout=1)
+    assert workers[1] in chief.result()
+
+
+def test_an_address_in_use_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        assert address in wait([address, THERE], 0, 1)
+
+
+def test_after_the_meeting_the_port_is_free(pool):
+    workers = free_addresses(2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        chief = pool.submit(wait, workers, 0, 10)
+        assert wait(workers, 1, 10) is None
+        assert chief.result() is None
+        host, port = workers[0].split(":")
+        socket.create_server((host, int(port))).close()
+        gc.collect()
+    assert [str(warning.message) for warning in caught if "socket" in str(warning.message)] == []
+
+
+def test_a_cluster_that_is_right(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config([HERE, "there:65535"], 1))
+    assert train_on_workers.find_cluster() == ([HERE, "there:65535"], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "JSON"),
+        ("{", "JSON"),
+        ("[]", "JSON"),
+        ("{}", "cluster"),
+        (config([]), "cluster.worker"),
+        (config(HERE), "cluster.worker"),
+        (config([HERE, HERE]), "distinct"),
+        (config(["here"]), "host:port"),
+        (config(["here:0"]), "host:port"),
+        (config(["here:65536"]), "host:port"),
+        (config([1, 2]), "host:port"),
+        (config([HERE, THERE], 2), "task"),
+        (config([HERE], -1), "task"),
+        (config([HERE], "0"), "task"),
+        (config([HERE], kind="ps"), "task"),
+    ],
+)
+def test_a_cluster_that_is_wrong(monkeypatch, text, reason):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(SystemExit, match=f"TF_CONFIG: .*{reason}"):
+        train_on_workers.find_cluster()
+
+
+def test_slurm_without_srun(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("SLURM_")] + ["TF_CONFIG"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    with pytest.raises(SystemExit, match="srun"):
+        train_on_workers.find_cluster()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--batch-size", "15"), ("--batch-size", "0"), ("--images", "100"), ("--images", "60000")],
+)
+def test_batches_that_cannot_be_made(monkeypatch, tmp_path, option, value):
+    monkeypatch.setenv("TF_CONFIG", config([HERE, THERE]))
+    monkeypatch.setattr(sys, "argv", ["", "--folder", str(tmp_path), option, value])
+    with pytest.raises(SystemExit, match=f"{option}: .*{value}"):
+        train_on_workers.main()
+
+
+def test_help_without_docstrings():
+    command = [sys.executable, "-OO", "-m", "chapter14.train_on_workers", "--help"]
+    assert "--seed" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
