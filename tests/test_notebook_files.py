@@ -142,11 +142,10 @@ def test_all_lessons_share_one_backpropagation_through_time(name, all_notebooks)
     for stem, notebook in all_notebooks.items():
         for cell in code_cells(notebook):
             if f"def {name}(" in cell.source:
-                [definition] = [
-                    n for n in ast.parse(cell.source).body if vars(n).get("name") == name
-                ]
-                source = ast.get_source_segment(cell.source, definition)
-                sources.setdefault(source, []).append(stem)
+                for node in ast.parse(cell.source).body:
+                    if isinstance(node, ast.FunctionDef) and node.name == name:
+                        source = ast.get_source_segment(cell.source, node)
+                        sources.setdefault(source, []).append(stem)
     assert len(sources) == 1, list(sources.values())
     assert {"01_training_rnns", "03_gradients_through_time"} <= set(*sources.values())
 

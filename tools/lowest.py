@@ -6,15 +6,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def lowest(pyproject: str) -> list[str]:
-    """Return the constraints that pin each dependency to its lowest version.
-
-    >>> lowest('[project]\\ndependencies = ["numpy>=2.1", "keras>=3.13"]')
-    ['numpy==2.1', 'keras==3.13']
-    """
-    dependencies = tomllib.loads(pyproject)["project"]["dependencies"]
+def lowest() -> list[str]:
+    """Return the constraints that pin each dependency to its lowest version."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    dependencies = tomllib.loads(text)["project"]["dependencies"]
     return [dependency.replace(">=", "==") for dependency in dependencies]
 
 
 if __name__ == "__main__":
-    print(*lowest((ROOT / "pyproject.toml").read_text(encoding="utf-8")), sep="\n")
+    print(*lowest(), sep="\n")
