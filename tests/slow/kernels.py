@@ -1,4 +1,4 @@
-"""Run notebooks in kernels of other Pythons, under other conditions, in other orders."""
+"""Run notebooks on other Pythons, under other conditions, and in other orders."""
 
 import re
 import sys

@@ -1,11 +1,7 @@
 """Each section of each notebook run twice, and once more after the end: `make test-order`."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
 from kernels import NOTEBOOKS, client_of, red, sections, without_outputs
 
 

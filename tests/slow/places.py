@@ -4,20 +4,16 @@ A read-only copy of the checkout, under a path with blanks and letters of other 
 directory that cannot be written, and the copy's root or the notebook's folder to work in.
 """
 
-import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import nbclient
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
 from kernels import NOTEBOOKS, ROOT, client_of, red, without_outputs
+from offline import unshare
 
 # In the kernel's own view of the disk the copy is read-only, for root too.
-UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
 READ_ONLY = (
     'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$1" && shift && exec "$@"'
 )
@@ -25,7 +21,7 @@ READ_ONLY = (
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory):
-    if subprocess.run([*UNSHARE, "true"]).returncode:
+    if subprocess.run([*unshare("--mount"), "true"]).returncode:
         pytest.skip("this kernel lets us mount nothing")
     folder = tmp_path_factory.mktemp("a place") / "Ein Kurs, été, 第14章"
     skip = shutil.ignore_patterns(".*", "models", "__pycache__", "*.egg-info")
@@ -34,7 +30,7 @@ def checkout(tmp_path_factory):
 
 
 def wrapper(checkout, folder):
-    return [*UNSHARE, "sh", "-c", READ_ONLY, str(checkout), str(folder)]
+    return [*unshare("--mount"), "sh", "-c", READ_ONLY, str(checkout), str(folder)]
 
 
 @pytest.mark.parametrize("start", ["root", "notebook's folder"])
