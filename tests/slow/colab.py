@@ -51,10 +51,12 @@ def colab(tmp_path, monkeypatch, clone):
     pip("install", "--requirement", PINS)
     stand_in = tmp_path / "stand-in" / "google" / "colab"
     stand_in.mkdir(parents=True)
-    (stand_in / "__init__.py").write_text('"""Stands in for Colab\'s own module."""\n')
+    (stand_in / "__init__.py").write_text(
+        '"""Stands in for Colab\'s own module."""\n', encoding="utf-8"
+    )
     startup = tmp_path / "ipython" / "profile_default" / "startup" / "colab.py"
     startup.parent.mkdir(parents=True)
-    startup.write_text("import google.colab\n")
+    startup.write_text("import google.colab\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(stand_in.parents[1]))
     monkeypatch.setenv("IPYTHONDIR", str(startup.parents[2]))
     monkeypatch.setenv("PATH", f"{PYTHON.parent}:{os.environ['PATH']}")
