@@ -1,28 +1,29 @@
-"""Time a training step against units, timesteps and batch size, ours and the peers.
+"""Time a training step against units, timesteps, and batch size, in three frameworks.
 
-    python benchmarks/cost_growth.py --json > benchmarks/results/cost_growth.json
+    pip install -e ".[benchmarks]"
+    python benchmarks/cost_growth.py > chapter14/results/cost_growth.json
 
 A point is 20 batches, ten times, the median; a slope is that of log(time) against log(size).
 """
 
-import argparse
 import json
 import statistics
 import sys
 
 import numpy as np
-from competitors import COMPETITORS, FEATURES, Worker
 from epoch_time import machine
+from implementations import FEATURES, IMPLEMENTATIONS, Worker
 
-BATCHES, PASSES = 20, 10
+BATCHES = 20
+PASSES = 10
 STANDARD = {"units": 150, "timesteps": 28, "batch_size": 150}
 SIZES = {
     "units": [32, 64, 150, 256, 512, 1024],
     "timesteps": [28, 56, 112, 224],
     "batch_size": [32, 75, 150, 300, 600, 1200],
 }
-PEER_SIZES = {axis: [sizes[0], sizes[len(sizes) // 2], sizes[-1]] for axis, sizes in SIZES.items()}
-NAMES = {"unrolled": SIZES, "pytorch": PEER_SIZES, "jax": PEER_SIZES}
+FEW_SIZES = {axis: [sizes[0], sizes[len(sizes) // 2], sizes[-1]] for axis, sizes in SIZES.items()}
+SIZES_OF = {"unrolled": SIZES, "pytorch": FEW_SIZES, "jax": FEW_SIZES}
 
 
 def slope(sizes: list[float], milliseconds: list[float]) -> float:
@@ -35,49 +36,35 @@ def slope(sizes: list[float], milliseconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(milliseconds), 1)[0])
 
 
-def step_milliseconds(worker: Worker, units: int, timesteps: int, batch_size: int) -> float:
+def step_milliseconds(name: str, units: int, timesteps: int, batch_size: int) -> float:
     """Return the milliseconds of a training step on random sequences."""
     rng = np.random.default_rng(14)
     X = rng.random((BATCHES * batch_size, timesteps, FEATURES), dtype=np.float32)
     y = rng.integers(10, size=len(X), dtype=np.int32)
-    worker.call("build", X, y, units, batch_size)
+    worker = Worker()
+    implementation = IMPLEMENTATIONS[name]
+    arguments = X, y, units, batch_size
+    worker.build(implementation.classifier, *arguments, **implementation.options)
     worker.call("train", 1)  # compiles
-    return statistics.median(worker.call("train", PASSES)) / BATCHES * 1000
+    seconds = worker.call("train", PASSES)
+    worker.close()
+    return statistics.median(seconds) / BATCHES * 1000
 
 
-def measure(names: dict[str, dict[str, list[int]]] = NAMES) -> dict:
-    """Return machine, points and slopes of the competitors in ``names``, each with its sizes."""
+def measure(sizes_of: dict[str, dict[str, list[int]]] = SIZES_OF) -> dict:
+    """Return the machine, points, and slopes of the implementations, each with its sizes."""
     points, slopes = [], []
-    for name, sizes_of in names.items():
-        worker = Worker(COMPETITORS[name])
-        for axis, sizes in sizes_of.items():
+    for name, axes in sizes_of.items():
+        for axis, sizes in axes.items():
             times = []
             for size in sizes:
-                try:
-                    times.append(step_milliseconds(worker, **(STANDARD | {axis: size})))
-                except ModuleNotFoundError as error:
-                    print(f"{name}: left out, {error}", file=sys.stderr)
-                    break
+                times.append(step_milliseconds(name, **(STANDARD | {axis: size})))
                 point = {"name": name, "axis": axis, "size": size, "milliseconds": times[-1]}
-                print(json.dumps(point), file=sys.stderr, flush=True)
+                print(json.dumps(point), file=sys.stderr)
                 points.append(point)
-            if times:
-                slopes.append({"name": name, "axis": axis, "slope": slope(sizes, times)})
-        worker.close()
+            slopes.append({"name": name, "axis": axis, "slope": slope(sizes, times)})
     return {"machine": machine(), "batches": BATCHES, "points": points, "slopes": slopes}
 
 
-def table(result: dict) -> str:
-    """Return the slopes as lines."""
-    return "\n".join(
-        f"{row['name']:10s} {row['axis']:10s} time ~ size^{row['slope']:.2f}"
-        for row in result["slopes"]
-    )
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    arguments = parser.parse_args()
-    result = measure()
-    print(json.dumps(result, indent=1) if arguments.json else table(result))
+    print(json.dumps(measure(), indent=1))

@@ -1,14 +1,13 @@
-"""Time one epoch of SimpleRNN(150) + Dense(10), ours and its competitors side by side.
+"""Time one epoch of SimpleRNN(150) + Dense(10) in five implementations, side by side.
 
-    pip install -r benchmarks/requirements.txt
-    python benchmarks/epoch_time.py --json > benchmarks/results/epoch_time.json
+    pip install -e ".[benchmarks]"
+    python benchmarks/epoch_time.py > chapter14/results/epoch_time.json
 
-Each competitor lives in a process of its own; round after round each trains one epoch while the
+Each implementation is in a process of its own; round after round, each trains one epoch while the
 others sleep. Before that, all of them train on the same 20 batches from the same weights, and
 their losses must agree.
 """
 
-import argparse
 import importlib.metadata
 import json
 import os
@@ -19,19 +18,22 @@ import time
 from pathlib import Path
 
 import numpy as np
-from competitors import COMPETITORS, SGEMM, Worker
+from implementations import IMPLEMENTATIONS, Sgemm, Worker
 
-from chapter14.data import load_mnist
+from chapter14.mnist import load_mnist
 
-UNITS, BATCH_SIZE, ROUNDS = 150, 150, 7
-CHECKED_STEPS, TOLERANCE = 20, 1e-4
+UNITS = 150
+BATCH_SIZE = 150
+ROUNDS = 7
+CHECKED_STEPS = 20
+TOLERANCE = 1e-4
 PACKAGES = ["tensorflow", "keras", "torch", "jax", "numpy"]
 
 
 def epoch_gflop(images: int, timesteps: int = 28, features: int = 28, units: int = UNITS) -> float:
-    """Return the billions of operations of an epoch's matrix products, two for a multiply-add.
+    """Return the billions of operations of an epoch's matrix products, two per multiply-add.
 
-    Forward x(t) Wx and h(t-1) Wh; backward dWx, dWh and delta(t) Wh^T.
+    Forward x(t) Wx and h(t-1) Wh; backward dWx, dWh, and delta(t) Wh^T.
 
     Example:
         >>> round(epoch_gflop(60_000))
@@ -41,28 +43,28 @@ def epoch_gflop(images: int, timesteps: int = 28, features: int = 28, units: int
 
 
 def largest_difference(losses: dict[str, list[float]]) -> float:
-    """Return the largest difference between any two competitors' losses at the same step.
+    """Return the largest difference between two implementations' losses at the same step.
 
     Raises:
-        ValueError: it is above ``TOLERANCE``: they do not train the same thing.
+        ValueError: it is above ``TOLERANCE``, so they don't train the same network.
 
     Example:
         >>> largest_difference({"one": [2.3, 1.5], "other": [2.3, 1.5]})
         0.0
     """
-    table = np.array(list(losses.values()))
-    difference = float(np.ptp(table, axis=0).max())
+    difference = float(np.ptp(list(losses.values()), axis=0).max())
     if not difference <= TOLERANCE:
         raise ValueError(f"losses: expected to agree to {TOLERANCE}, got {difference:.2g} apart")
     return difference
 
 
 def machine() -> dict:
-    """Return the processor, its cores and the versions."""
+    """Return the processor, its cores, and the versions."""
     cpu = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        lines = info.read_text(encoding="utf-8").splitlines()
+        names = [line for line in lines if line.startswith("model name")]
         cpu = names[0].partition(":")[2].strip() if names else cpu
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -73,13 +75,13 @@ def machine() -> dict:
     return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.system(), "versions": versions}
 
 
-def measure(names: list[str], images: int = 60_000, rounds: int = ROUNDS) -> dict:
-    """Return machine, sgemm rates and, by competitor, the seconds of each round.
+def measure(names, images: int = 60_000, rounds: int = ROUNDS) -> dict:
+    """Return the machine, its sgemm rates, and a row of times for each implementation.
 
     Args:
-        names: keys of ``COMPETITORS``; those whose framework is not installed are left out.
+        names: keys of ``IMPLEMENTATIONS``; the first is the reference of the ratios.
         images: how many of the 60,000 to train on, a multiple of the batch size, 3,000 or more.
-        rounds: epochs a competitor, after one that is not counted.
+        rounds: epochs per implementation, after one that isn't counted.
     """
     (X_train, y_train), (X_valid, y_valid), _ = load_mnist()
     X = np.concatenate([X_train, X_valid])[:images]
@@ -87,49 +89,29 @@ def measure(names: list[str], images: int = 60_000, rounds: int = ROUNDS) -> dic
     batches = [slice(i * BATCH_SIZE, (i + 1) * BATCH_SIZE) for i in range(CHECKED_STEPS)]
     workers, losses, first = {}, {}, {}
     for name in names:
-        worker = Worker(COMPETITORS[name])
-        try:
-            worker.call("build", X, y, UNITS, BATCH_SIZE)
-        except ModuleNotFoundError as error:
-            print(f"{name}: left out, {error}", file=sys.stderr)
-            continue
-        workers[name] = worker
-        losses[name] = worker.call("losses", batches)
-        [first[name]] = worker.call("train", 1)
-        print(f"{name}: ready, first epoch {first[name]:.2f} s", file=sys.stderr, flush=True)
+        workers[name] = Worker()
+        implementation = IMPLEMENTATIONS[name]
+        arguments = X, y, UNITS, BATCH_SIZE
+        workers[name].build(implementation.classifier, *arguments, **implementation.options)
+        losses[name] = workers[name].call("losses", batches)
+        [first[name]] = workers[name].call("train", 1)
+        print(f"{name}: ready, first epoch {first[name]:.2f} s", file=sys.stderr)
     difference = largest_difference(losses)
-    sgemm = Worker(SGEMM)
-    sgemm.call("build")
-    seconds = {name: [] for name in workers}
+    sgemm = Worker()
+    sgemm.build(Sgemm)
+    seconds = {name: [] for name in names}
     rates = []
-    for round_ in range(rounds):
-        print(f"round {round_ + 1} of {rounds}", file=sys.stderr, flush=True)
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
         rates.append(sgemm.call("rates"))
-        for name, worker in workers.items():
-            time.sleep(0.3)  # the threads of the one before go to sleep
-            seconds[name] += worker.call("train", 1)
+        for name in names:
+            time.sleep(0.3)  # the threads of the one before fall asleep
+            seconds[name] += workers[name].call("train", 1)
     for worker in (*workers.values(), sgemm):
         worker.close()
-    gflops = {size: statistics.median(rate[size] for rate in rates) for size in rates[0]}
     gflop = epoch_gflop(images)
-    rows = [
-        {
-            "name": name,
-            "what": COMPETITORS[name].what,
-            "seconds": statistics.median(seconds[name]),
-            "fastest": min(seconds[name]),
-            "slowest": max(seconds[name]),
-            "first": first[name],
-            "ratio_to_keras": statistics.median(seconds[name])
-            / statistics.median(seconds[names[0]]),
-            **{
-                f"share_of_sgemm_{size}": gflop / statistics.median(seconds[name]) / rate
-                for size, rate in gflops.items()
-            },
-            "rounds": seconds[name],
-        }
-        for name in workers
-    ]
+    gflops = {size: statistics.median(rate[size] for rate in rates) for size in rates[0]}
+    reference = statistics.median(seconds[names[0]])
     return {
         "machine": machine(),
         "images": images,
@@ -137,25 +119,25 @@ def measure(names: list[str], images: int = 60_000, rounds: int = ROUNDS) -> dic
         "gflop": gflop,
         "sgemm_gflops": gflops,
         "largest_difference_of_losses": difference,
-        "rows": rows,
+        "rows": [row(name, first[name], seconds[name], reference, gflop, gflops) for name in names],
     }
 
 
-def table(result: dict) -> str:
-    """Return the measurement as lines, fastest last."""
-    lines = ["seconds an epoch: median (fastest to slowest), against Keras as written"]
-    for row in sorted(result["rows"], key=lambda row: -row["seconds"]):
-        lines.append(
-            f"{row['what']:62s} {row['seconds']:6.2f} ({row['fastest']:.2f} to "
-            f"{row['slowest']:.2f})  {row['ratio_to_keras']:.2f}  "
-            f"{row['share_of_sgemm_1024']:.0%} / {row['share_of_sgemm_150']:.0%} of sgemm"
-        )
-    return "\n".join(lines)
+def row(name, first, seconds, reference, gflop, gflops) -> dict:
+    median = statistics.median(seconds)
+    return {
+        "name": name,
+        "what": IMPLEMENTATIONS[name].what,
+        "seconds": median,
+        "fastest": min(seconds),
+        "slowest": max(seconds),
+        "first": first,
+        "ratio_to_keras": median / reference,
+        "share_of_sgemm_1024": gflop / median / gflops[1024],
+        "share_of_sgemm_150": gflop / median / gflops[150],
+        "rounds": seconds,
+    }
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    arguments = parser.parse_args()
-    result = measure(list(COMPETITORS))
-    print(json.dumps(result, indent=1) if arguments.json else table(result))
+    print(json.dumps(measure(list(IMPLEMENTATIONS)), indent=1))
