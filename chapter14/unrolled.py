@@ -71,8 +71,8 @@ def draw_unrolled(
         timesteps: how many steps, T.
         loss_steps: the steps, 0..T-1, whose outputs the loss uses, at least one.
         d_outputs: norms of the gradient that enters through each output, shape (T,).
-        carried: norms of what step t carries to the state before it, delta(t) Wh^T, shape (T,).
-        landing: norms of each step's term of the gradient of the parameters, shape (T,).
+        carried: norms of what each step carries to the state before it, delta(t) Wh^T, (T,).
+        landing: norms of each step's term of the gradient of the parameters, (T,).
         frame: draw only what has happened by then: step t forward at frame t, the loss at T, step t
             backward at 2T - t. What a step carries is drawn when the step before takes it, and for
             step 0 at once. The box of this frame has a thick edge. None draws all.
@@ -306,13 +306,19 @@ def draw_frame(record: Record, frame: int) -> Figure:
     timesteps, units = record.states.shape
     steps = np.arange(timesteps)
     back = steps >= 2 * timesteps - frame
-    wide, narrow = max(timesteps, units, 3), max(units, 3)  # cells, enough for the title above
-    network = PITCH * (timesteps - 1) + LEFT + RIGHT
-    width = max(INCH * max(network, 13), 1.1 * (wide + narrow) + 2.2)
-    heights = [INCH * 8.55 + 0.3, 1.2 + 0.36 * max(record.terms.shape[1], units)]
-    figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
-    upper.suptitle(describe_frame(frame, timesteps), x=0.02, ha="left", fontsize=14, weight="bold")
+    wide = max(timesteps, units, 3)  # cells, enough for the title above
+    narrow = max(units, 3)
+    network = INCH * (PITCH * (timesteps - 1) + LEFT + RIGHT)
+    heights = [INCH * 8.55, 0.36 * max(record.terms.shape[1], units)]
+    figure, axes = plt.subplot_mosaic(
+        [["network"] * 4, ["states", "deltas", "running", "total"]],
+        figsize=(max(network, 1.1 * (wide + narrow) + 2.2), sum(heights) + 1.4),
+        width_ratios=[wide, wide, narrow, narrow],
+        height_ratios=heights,
+        layout="constrained",
+    )
+    title = describe_frame(frame, timesteps)
+    figure.suptitle(title, x=0.02, ha="left", fontsize=14, weight="bold")
     draw_unrolled(
         timesteps,
         np.flatnonzero(record.d_outputs.any(axis=1)),
@@ -320,19 +326,14 @@ def draw_frame(record: Record, frame: int) -> Figure:
         carried=np.linalg.norm(record.carried, axis=1),
         landing=np.linalg.norm(record.terms, axis=(1, 2)),
         frame=frame,
-        ax=upper.subplots(),
+        ax=axes["network"],
     )
-    axes = lower.subplots(1, 4, width_ratios=[wide, wide, narrow, narrow])
-    _draw_passes(axes[:2], record, ["States h(t)", "Gradient δ(t)"], steps <= frame, back)
-    running = record.terms[back].sum(axis=0)
-    style = {"rows": record.rows, "limit": np.abs(_running_sums(record)).max()}
-    draw_heat_map(running, shown=np.full(running.shape, back.any()), ax=axes[2], **style)
-    draw_heat_map(record.terms.sum(axis=0), ax=axes[3], **style)
-    terms = "No term yet", "Sum of 1 term", f"Sum of {back.sum()} terms"
-    axes[2].set_title(terms[min(back.sum(), 2)], fontsize=11)
-    axes[3].set_title("Whole gradient", fontsize=11)
-    for ax in axes[2:]:
-        ax.set_xlabel("unit")
+    _draw_steps(axes["states"], record.states, "States h(t)", steps <= frame, limit=1)
+    _draw_steps(axes["deltas"], record.deltas, "Gradient δ(t)", back)
+    count = back.sum()
+    title = f"Sum of {count} term{'s' if count > 1 else ''}" if count else "No term yet"
+    _draw_sum(axes["running"], record, record.terms[back].sum(axis=0), title, shown=count > 0)
+    _draw_sum(axes["total"], record, record.terms.sum(axis=0), "Whole gradient")
     plt.close(figure)
     return figure
 
@@ -349,21 +350,19 @@ def draw_running_sum(record: Record) -> Figure:
         ['step 1', '+ step 0\\n= the whole']
     """
     timesteps, units = record.states.shape
-    sums = _running_sums(record)
     width = max(timesteps * (0.55 * units + 0.4), 1.25 * timesteps + 1.5, 8)
     heights = [1.0 + 0.4 * units, 1.15 + 0.4 * record.terms.shape[1]]
     figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=heights)
-    titles = ["Forward →  states h(t)", "← Backward  gradients δ(t)"]
-    _draw_passes(upper.subplots(1, 2), record, titles)
-    axes = lower.subplots(1, timesteps, sharey=True, squeeze=False)[0]
+    left, right = upper.subplots(1, 2)
+    _draw_steps(left, record.states, "Forward →  states h(t)", limit=1)
+    _draw_steps(right, record.deltas, "← Backward  gradients δ(t)")
     titles = [f"+ step {t}" for t in reversed(range(timesteps))]
-    titles[0] = titles[0].removeprefix("+ ")
+    titles[0] = f"step {timesteps - 1}"
     titles[-1] += "\n= the whole"
-    for ax, total, title in zip(axes, sums, titles, strict=True):
-        draw_heat_map(total, limit=np.abs(sums).max(), rows=record.rows, ax=ax)
-        ax.set_title(title, fontsize=11, va="bottom")
-        ax.set_xlabel("unit")
+    axes = lower.subplots(1, timesteps, sharey=True, squeeze=False)[0]
+    for ax, values, title in zip(axes, _running_sums(record), titles, strict=True):
+        _draw_sum(ax, record, values, title)
     plt.close(figure)
     return figure
 
@@ -373,14 +372,19 @@ def _running_sums(record):
     return np.cumsum(record.terms[::-1], axis=0)
 
 
-def _draw_passes(axes, record, titles, forward=True, backward=True):
-    """Draw the states and the deltas, open where ``forward`` and ``backward``, (T,), are False."""
-    shape = record.states.T.shape
-    draw_heat_map(record.states.T, limit=1, shown=np.broadcast_to(forward, shape), ax=axes[0])
-    draw_heat_map(record.deltas.T, shown=np.broadcast_to(backward, shape), ax=axes[1])
-    for ax, title in zip(axes, titles, strict=True):
-        ax.set_title(title, fontsize=11)
-        ax.set(xlabel="timestep", ylabel="unit")
+def _draw_steps(ax, values, title, shown=True, limit=None):
+    """Draw the vectors of all steps, (T, units), as columns; only those ``shown``, (T,)."""
+    draw_heat_map(values.T, limit=limit, shown=np.broadcast_to(shown, values.T.shape), ax=ax)
+    ax.set_title(title, fontsize=11)
+    ax.set(xlabel="timestep", ylabel="unit")
+
+
+def _draw_sum(ax, record, values, title, shown=True):
+    limit = np.abs(_running_sums(record)).max()  # one scale: a color keeps its meaning
+    shown = np.full(values.shape, shown)
+    draw_heat_map(values, limit=limit, rows=record.rows, shown=shown, ax=ax)
+    ax.set_title(title, fontsize=11, va="bottom")
+    ax.set_xlabel("unit")
 
 
 def play_bptt(record: Record):
