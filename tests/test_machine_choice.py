@@ -12,7 +12,7 @@ DEFINITIONS = ("def build_classifier(", "def warmup_cosine(", "recipe = {", "def
 def gpus(request, monkeypatch):
     """How many GPUs TensorFlow believes it has."""
     devices = [tf.config.PhysicalDevice(f"GPU:{i}", "GPU") for i in range(request.param)]
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices)
     return request.param
 
 
