@@ -122,6 +122,9 @@ def drawing_pad(predict: Callable[[np.ndarray], np.ndarray]):
         an ``ipywidgets.HBox`` of the canvas, ``wigglystuff.Paint``, and beside it the three best
         answers above the picture of ``plot_drawing``.
 
+    Raises:
+        ValueError: ``predict`` doesn't return probabilities after each row.
+
     Example:
         >>> pad = drawing_pad(lambda images: np.full((1, 28, 10), 0.1))
         >>> [type(child).__name__ for child in pad.children]
@@ -130,7 +133,13 @@ def drawing_pad(predict: Callable[[np.ndarray], np.ndarray]):
     import ipywidgets
     from wigglystuff import Paint
 
-    predict(np.zeros((1, 28, 28), np.float32))  # compiled now, so the first stroke is quick
+    # A wrong model shows now, not silently at the first stroke; and it's compiled by then.
+    probabilities = np.asarray(predict(np.zeros((1, 28, 28), np.float32)))
+    if probabilities.shape != (1, 28, 10):
+        raise ValueError(
+            "predict: expected the probabilities after each row, shape (1, 28, 10), got "
+            f"{probabilities.shape}"
+        )
     canvas = Paint(width=280, height=280, brush=False, color_picker=False)
     answers = ipywidgets.Label()
     picture = ipywidgets.Image(format="png")

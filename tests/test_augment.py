@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chapter14.augment import augment, transform
+from chapter14.augment import _spline_weights, augment, transform
 from chapter14.mnist import load_mnist
 
 AMOUNTS = {"rotation": 8, "shear": 0.1, "zoom": 0.08, "shift": 1.3, "elastic": 1.7}
@@ -160,6 +160,23 @@ def test_a_grid_bends_with_the_stated_standard_deviation():
     assert abs(np.corrcoef(below[:, 1, 1], right[:, 1, 1])[0, 1]) < 0.1
     other = displacement[:, 1, 1 + size // 3]  # pixel (9, 18): a control point further
     assert 0.2 < np.corrcoef(displacement[:, 1, 1], other)[0, 1] < 0.6
+
+
+def b_spline(x, degree=3):
+    """The B-spline centered at 0 with knots at distance 1, by its recursion (de Boor 1972)."""
+    if degree == 0:
+        return ((x >= -0.5) & (x < 0.5)).astype(float)
+    half = (degree + 1) / 2
+    left, right = b_spline(x + 0.5, degree - 1), b_spline(x - 0.5, degree - 1)
+    return ((half + x) * left + (half - x) * right) / degree
+
+
+@pytest.mark.parametrize(("size", "grid"), [(28, 6), (20, 9), (5, 2)])
+def test_between_control_points_runs_a_cubic_b_spline(size, grid):
+    place = np.linspace(0, grid - 1, size)  # of each pixel, in distances of control points
+    expected = b_spline(place[:, None] - np.arange(grid))
+    expected /= expected.sum(axis=1, keepdims=True)  # at the border, some points are missing
+    assert np.allclose(_spline_weights(size, grid), expected, atol=1e-6)
 
 
 def test_a_finer_grid_bends_in_more_places():
