@@ -96,8 +96,7 @@ def first_run(address: str) -> None:
         git("push", "--quiet", "origin", "HEAD")
     tag = f"v{read_version()}"
     if not git("ls-remote", "--tags", "origin", tag):
-        git("tag", tag)
-        git("push", "--quiet", "origin", tag)
+        git("push", "--quiet", "origin", f"HEAD:refs/tags/{tag}")
 
 
 def main() -> None:
