@@ -1,4 +1,4 @@
-"""A real JupyterLab, started on a free port, and Chromium to drive it."""
+"""A real Jupyter server on a free port, and one Chromium to drive it, for all tests."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def server(tmp_path_factory):
         process = subprocess.Popen(command, env=os.environ | folders, stdout=file, stderr=file)
     try:
         _wait_until_it_answers(f"http://127.0.0.1:{port}/api?token=test", log)
-        yield SimpleNamespace(folder=checkout, page=f"http://127.0.0.1:{port}/%s?token=test")
+        yield SimpleNamespace(folder=checkout, address=f"http://127.0.0.1:{port}/%s?token=test")
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -68,10 +68,11 @@ def _wait_until_it_answers(address, log):
 
 @pytest.fixture(scope="session")
 def browser():
+    """One browser with one cache, so that Jupyter's own files are read once."""
     if CHROMIUM is None:
         pytest.skip("Chromium is missing: apt install chromium, or name the program in CHROMIUM")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
+        yield chromium.new_context(viewport={"width": 1280, "height": 1400})
         chromium.close()

@@ -9,13 +9,14 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api")
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-IDLE = """() => {
-    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
-    return prompts.length && prompts.every(prompt => !prompt.textContent.includes('*'));
-}"""
+RED = ", ".join(
+    f"[data-mime-type='application/vnd.jupyter.{kind}']" for kind in ("stderr", "error")
+)
+RUNNING = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+    .some(prompt => prompt.textContent.includes('*'))"""
 BROKEN_PICTURES = """() => [...document.querySelectorAll('.jp-OutputArea img')]
     .filter(picture => !picture.complete || !picture.naturalWidth).length"""
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 # One stroke or several for each digit, as one would write it; x to the right, y down, in 0..1.
 DIGITS = {
@@ -38,59 +39,56 @@ DIGITS = {
            (0.66, 0.6), (0.58, 0.9)]],
 }  # fmt: skip
 
-
 PAD = """\
 import numpy as np
 
-from chapter14.data import RESULTS_FOLDER
-from chapter14.pad import digit_pad
-from chapter14.runtime import quiet_start
+from chapter14.drawing import drawing_pad
+from chapter14.mnist import RESULTS_FOLDER
+from chapter14.notebook import quiet_import
 
-with quiet_start():
+with quiet_import():
     import keras
+    import tensorflow as tf
 
 layer = keras.layers.SimpleRNN(150, activation="relu", return_sequences=True)
 record = keras.Sequential([keras.Input((28, 28)), layer, keras.layers.Dense(10, "softmax")])
 with np.load(RESULTS_FOLDER / "record.npz", allow_pickle=False) as arrays:
     record.set_weights([arrays[name] for name in arrays.files])
-digit_pad(record)
+drawing_pad(tf.function(record))
 """
 
 
-class Lab:
-    """A notebook opened in a page."""
+class NotebookPage:
+    """A notebook opened in a page of JupyterLab or Notebook 7."""
 
-    def __init__(self, browser, server, path):
-        self.page = browser.new_page(viewport={"width": 1280, "height": 1400})
-        self.messages = []
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.goto(server.page % path)
+    def __init__(self, browser, address):
+        self.page = browser.new_page()
+        self.errors = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(address)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
 
     def run_all(self):
-        self.page.wait_for_selector("text=/\\| Idle/", timeout=60_000)
-        self.page.click(".lm-MenuBar-itemLabel:text-is('Run')")
-        self.page.click("text=Run All Cells")
-        self.page.wait_for_timeout(2000)
-        self.page.wait_for_function(IDLE, timeout=600_000)
-        self.page.wait_for_timeout(2000)  # the last pictures
+        self.page.wait_for_selector(
+            ".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000
+        )
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(RUNNING, timeout=10_000)
+        self.page.wait_for_function(f"() => !({RUNNING})()", timeout=300_000)
 
     def looks_right(self, notebook):
         """Nothing red, every formula rendered, every picture shown."""
-        red = self.page.locator("[data-mime-type='application/vnd.jupyter.stderr']")
+        page = self.page
+        red = page.locator(RED)
         assert red.count() == 0, red.first.inner_text()
-        formulas = len(formulas_of(notebook))
-        rendered = self.page.locator(".jp-MarkdownCell mjx-container")
-        for _ in range(40):
-            if rendered.count() >= formulas:
-                break
-            self.page.wait_for_timeout(500)
-        assert rendered.count() == formulas
-        assert self.page.locator("mjx-merror").count() == 0
-        assert self.page.evaluate(BROKEN_PICTURES) == 0
-        stored = [o for c in notebook.cells for o in c.get("outputs", []) if "image/png" in str(o)]
-        assert self.page.locator(".jp-OutputArea img, .jp-OutputArea svg").count() >= len(stored)
-        assert not self.messages
+        formulas = page.locator(".jp-MarkdownCell mjx-container")
+        sync_api.expect(formulas).to_have_count(len(formulas_of(notebook)), timeout=20_000)
+        sync_api.expect(page.locator("mjx-merror")).to_have_count(0)
+        pictures = page.locator(".jp-OutputArea img, .jp-OutputArea svg")
+        assert pictures.count() >= count_of_pictures(notebook)
+        page.wait_for_function(f"() => ({BROKEN_PICTURES})() === 0", timeout=10_000)
+        assert not self.errors
 
 
 def formulas_of(notebook):
@@ -99,79 +97,68 @@ def formulas_of(notebook):
     return re.findall(r"\$\$.+?\$\$|\$[^$]+?\$", text, flags=re.S)
 
 
-def open_in_lab(browser, server, prefix):
-    """Open a notebook in a workspace of its own, and return it as a Lab and as it is stored."""
-    path = next(path for path in NOTEBOOKS if path.name.startswith(prefix))
-    lab = Lab(browser, server, f"lab/workspaces/w{prefix}/tree/notebooks/{path.name}")
-    return lab, nbformat.read(path, as_version=4)
+def count_of_pictures(notebook):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return sum("image/png" in str(o) or "image/svg+xml" in str(o) for o in outputs)
+
+
+def open_lesson(browser, server, name):
+    """Open a lesson in JupyterLab; return its page, and the notebook as it is stored."""
+    path = f"notebooks/{name}.ipynb"
+    page = NotebookPage(browser, server.address % f"lab/workspaces/{name}/tree/{path}")
+    return page, nbformat.read(server.folder / path, as_version=4)
+
+
+@pytest.mark.parametrize("name", LESSONS[1:])  # the first one is run
+def test_lesson_looks_right_with_its_stored_outputs(browser, server, name):
+    lesson, notebook = open_lesson(browser, server, name)
+    lesson.looks_right(notebook)
+    lesson.page.close()
 
 
 @pytest.fixture(scope="module")
 def training_rnns(browser, server):
-    lab, notebook = open_in_lab(browser, server, "01")
-    lab.run_all()
-    yield lab, notebook
-    lab.page.close()
+    lesson, notebook = open_lesson(browser, server, LESSONS[0])
+    lesson.run_all()
+    yield lesson, notebook
+    lesson.page.close()
 
 
-@pytest.fixture(scope="module")
-def sequence_classifier(browser, server):
-    lab, notebook = open_in_lab(browser, server, "02")
-    lab.run_all()
-    yield lab, notebook
-    lab.page.close()
+def test_run_all_leaves_nothing_red(training_rnns):
+    lesson, notebook = training_rnns
+    lesson.looks_right(notebook)
 
 
-def test_01_runs(training_rnns):
-    lab, notebook = training_rnns
-    lab.looks_right(notebook)
-
-
-def test_the_player_plays_pauses_and_steps(training_rnns):
+def test_the_viewer_plays_pauses_and_steps(training_rnns):
     page = training_rnns[0].page
-    player = page.locator(".jp-OutputArea .widget-vbox").filter(has=page.locator(".widget-play"))
-    caption = player.locator(".widget-label:not(.widget-hslider *)").first
-    picture = player.locator("img")
-    player.scroll_into_view_if_needed()
+    viewer = page.locator(".jp-OutputArea .widget-vbox").filter(has=page.locator(".widget-play"))
+    caption = viewer.locator(".widget-label:not(.widget-hslider *)").first
+    picture = viewer.locator("img")
+    viewer.scroll_into_view_if_needed()
+    first = caption.inner_text()
+    first_picture = picture.get_attribute("src")
 
-    def state():
-        return caption.inner_text(), picture.get_attribute("src")
+    viewer.get_by_role("button", name="step ▶").click()
+    sync_api.expect(caption).not_to_have_text(first)
+    sync_api.expect(picture).not_to_have_attribute("src", first_picture)
+    viewer.get_by_role("button", name="step back").click()
+    sync_api.expect(caption).to_have_text(first)
 
-    first = state()
-    player.get_by_role("button", name="step ▶").click()
-    page.wait_for_timeout(600)
-    second = state()
-    assert first[0] != second[0]
-    assert first[1] != second[1]
-    player.get_by_role("button", name="step back").click()
-    page.wait_for_timeout(600)
-    assert state()[0] == first[0]
+    play = viewer.locator(".widget-play button").first  # the same button pauses
+    play.click()
+    sync_api.expect(caption).not_to_have_text(first)
+    play.click()
+    page.wait_for_timeout(500)
+    paused = caption.inner_text()
+    page.wait_for_timeout(2000)  # a frame takes 1.5 s
+    assert caption.inner_text() == paused
 
-    buttons = player.locator(".widget-play button")
-    buttons.first.click()
-    page.wait_for_timeout(4000)  # a moment takes 1.5 s
-    assert state()[0] != first[0]
-    buttons.first.click()  # the same button pauses
-    page.wait_for_timeout(600)
-    paused = state()[0]
-    page.wait_for_timeout(3000)
-    assert state()[0] == paused
-
-    slider = player.locator(".widget-slider .noUi-handle")
-    slider.focus()
-    page.keyboard.press("End")
-    page.wait_for_timeout(800)
-    last = state()
-    assert last[0] not in (first[0], paused)
-    assert last[1] != first[1]  # the figure follows the slider
+    viewer.locator(".widget-slider .noUi-handle").focus()
     page.keyboard.press("Home")
-    page.wait_for_timeout(800)
-    assert state()[0] == first[0]
-
-
-def test_02_runs(sequence_classifier):
-    lab, notebook = sequence_classifier
-    lab.looks_right(notebook)
+    sync_api.expect(caption).to_have_text(first)
+    page.keyboard.press("End")
+    sync_api.expect(caption).not_to_have_text(first)
+    sync_api.expect(picture).not_to_have_attribute("src", first_picture)
 
 
 class Pad:
@@ -182,8 +169,8 @@ class Pad:
         self.canvas = page.locator(".jp-OutputArea canvas").first
         self.canvas.scroll_into_view_if_needed()
         box = page.locator(".widget-hbox").filter(has=page.locator("canvas"))
-        self.answers, picture = box.locator(".widget-label"), box.locator("img")
-        picture.evaluate(
+        self.answers = box.locator(".widget-label")
+        box.locator("img").evaluate(
             """picture => {
                 addEventListener('mouseup', () => { window.strokeEnd = performance.now(); }, true);
                 picture.addEventListener('load', () => {
@@ -192,14 +179,18 @@ class Pad:
             }"""
         )
 
-    def draw(self, strokes, size=0.8, left=0.1, top=0.1):
-        """Draw and return the best answer, and the milliseconds after each stroke."""
-        box, delays = self.canvas.bounding_box(), []
+    def draw(self, strokes, size=0.8):
+        """Draw, and return the best answer and the milliseconds after each stroke."""
+        box = self.canvas.bounding_box()
+        delays = []
         for stroke in strokes:
             before = self.answers.inner_text()
-            x, y = box["x"] + left * box["width"], box["y"] + top * box["height"]
             points = [
-                (x + size * box["width"] * u, y + size * box["height"] * v) for u, v in stroke
+                (
+                    box["x"] + (0.1 + size * x) * box["width"],
+                    box["y"] + (0.1 + size * y) * box["height"],
+                )
+                for x, y in stroke
             ]
             self.page.evaluate("window.delay = null")
             self.page.mouse.move(*points[0])
@@ -218,15 +209,32 @@ class Pad:
         sync_api.expect(self.answers).to_have_text("nothing drawn yet")
 
 
-def test_digits_drawn_with_the_mouse_are_recognised(sequence_classifier, capsys):
-    pad = Pad(sequence_classifier[0].page)
-    pad.draw(DIGITS["1"])  # warms the kernel up
+def open_pad(browser, server, address):
+    cells = [nbformat.v4.new_code_cell(PAD)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, server.folder / "pad.ipynb")
+    page = NotebookPage(browser, server.address % address)
+    page.run_all()
+    page.page.wait_for_selector(".jp-OutputArea canvas", timeout=30_000)
+    return Pad(page.page)
+
+
+@pytest.fixture(scope="module")
+def pad(browser, server):
+    pad = open_pad(browser, server, "lab/workspaces/pad/tree/pad.ipynb")
+    yield pad
+    pad.page.close()
+
+
+def test_digits_drawn_with_the_mouse_are_recognized(pad, capsys):
+    pad.draw(DIGITS["1"])  # the first picture takes longer
     pad.clear()
-    answers, delays = {}, []
+    answers = {}
+    delays = []
     for size in (0.8, 0.5):  # large, and small in a corner
         for digit, strokes in DIGITS.items():
-            answer, milliseconds = pad.draw(strokes, size)
-            answers[digit, size] = answer
+            answers[digit, size], milliseconds = pad.draw(strokes, size)
             delays += milliseconds
             pad.clear()
     right = sum(answer == digit for (digit, _), answer in answers.items())
@@ -236,8 +244,7 @@ def test_digits_drawn_with_the_mouse_are_recognised(sequence_classifier, capsys)
     assert statistics.median(delays) < 200, delays
 
 
-def test_undo_takes_back_a_stroke(sequence_classifier):
-    pad = Pad(sequence_classifier[0].page)
+def test_undo_takes_back_a_stroke(pad):
     first, second = DIGITS["4"]
     pad.draw([first])
     before = pad.answers.inner_text()
@@ -247,27 +254,7 @@ def test_undo_takes_back_a_stroke(sequence_classifier):
     pad.clear()
 
 
-@pytest.mark.parametrize("prefix", [path.name[:2] for path in NOTEBOOKS if path.name[:2] > "02"])
-def test_the_others_look_right_with_their_stored_outputs(browser, server, prefix):
-    lab, notebook = open_in_lab(browser, server, prefix)
-    lab.page.wait_for_timeout(1000)
-    lab.looks_right(notebook)
-    lab.page.close()
-
-
 def test_the_pad_in_notebook_7(browser, server):
-    cells = [nbformat.v4.new_code_cell(PAD)]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(notebook, server.folder / "pad.ipynb")
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
-    page.goto(server.page % "notebooks/pad.ipynb")
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.wait_for_selector(".jp-OutputArea canvas", timeout=120_000)
-    page.wait_for_timeout(1000)
-    pad = Pad(page)
+    pad = open_pad(browser, server, "notebooks/pad.ipynb")
     assert pad.draw(DIGITS["3"])[0] == "3"
-    pad.clear()
-    page.close()
+    pad.page.close()
