@@ -99,7 +99,7 @@ class PyTorchClassifier:
         import torch
         from torch import nn
 
-        self.batch_size = batch_size
+        self.torch, self.batch_size = torch, batch_size
         self.X, self.y = torch.from_numpy(X), torch.from_numpy(y).long()
         kernel, recurrent_kernel, bias, dense_kernel, dense_bias = initial_weights(units)
         self.rnn = nn.RNN(FEATURES, units, batch_first=True)
@@ -124,10 +124,9 @@ class PyTorchClassifier:
             self.forward = torch.compile(self._forward)
 
     def _forward(self, X, y):
-        from torch.nn.functional import cross_entropy
-
         logits = self.dense(self.rnn(X)[0][:, -1])
-        return cross_entropy(logits, y), (logits.argmax(1) == y).sum()
+        loss = self.torch.nn.functional.cross_entropy(logits, y)
+        return loss, (logits.argmax(1) == y).sum()
 
     def _update(self, batch):
         self.optimizer.zero_grad()
@@ -140,16 +139,16 @@ class PyTorchClassifier:
         return [self._update(batch)[0].item() for batch in batches]
 
     def train(self, epochs):
-        import torch
-
         clock = EpochClock()
         for _ in range(epochs):
             clock.start()
-            results = [
-                self._update(batch) for batch in torch.randperm(len(self.X)).split(self.batch_size)
-            ]
-            for values in zip(*results, strict=True):
-                torch.stack(values).sum().item()
+            total_loss, total_correct = 0, 0
+            for batch in self.torch.randperm(len(self.X)).split(self.batch_size):
+                loss, correct = self._update(batch)
+                total_loss += loss
+                total_correct += correct
+            total_loss.item()
+            total_correct.item()
             clock.stop()
         return clock.seconds
 
