@@ -77,11 +77,14 @@ class NotebookPage:
         self.page.wait_for_function(RUNNING, timeout=10_000)
         self.page.wait_for_function(f"() => !({RUNNING})()", timeout=300_000)
 
+    def nothing_is_red(self):
+        red = self.page.locator(RED)
+        assert red.count() == 0, red.first.inner_text()
+
     def looks_right(self, notebook):
         """Nothing red, every formula rendered, every picture shown."""
+        self.nothing_is_red()
         page = self.page
-        red = page.locator(RED)
-        assert red.count() == 0, red.first.inner_text()
         formulas = page.locator(".jp-MarkdownCell mjx-container")
         sync_api.expect(formulas).to_have_count(len(formulas_of(notebook)), timeout=20_000)
         sync_api.expect(page.locator("mjx-merror")).to_have_count(0)
@@ -217,6 +220,7 @@ def open_pad(browser, server, address):
     page = NotebookPage(browser, server.address % address)
     page.run_all()
     page.page.wait_for_selector(".jp-OutputArea canvas", timeout=30_000)
+    page.nothing_is_red()
     return Pad(page.page)
 
 
