@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from chapter14.plots import plot_probabilities
+from chapter14.plots import check_probabilities, plot_probabilities
 
 FAINT = 0.002  # less ink than half a gray level doesn't count
 
@@ -140,6 +140,7 @@ def drawing_pad(predict: Callable[[np.ndarray], np.ndarray]):
             "predict: expected the probabilities after each row, shape (1, 28, 10), got "
             f"{probabilities.shape}"
         )
+    check_probabilities(probabilities)
     canvas = Paint(width=280, height=280, brush=False, color_picker=False)
     answers = ipywidgets.Label()
     picture = ipywidgets.Image(format="png")

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
-from matplotlib.ticker import FixedLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#888888"
 ROWS = [0, 7, 14, 21, 27]  # where an axis of 28 rows or pixels has its ticks
@@ -105,8 +105,8 @@ def plot_learning_curves(
     """
     ax = ax or plt.subplots()[1]
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))  # keeps the limits,
-    ax.xaxis.set_major_formatter(ScalarFormatter())  # unlike set_xticks
+    ax.set_xticks([1, 2, 5, 10, 20, 50, 100])  # before the data, which then set the limits
+    ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if book is not None:
@@ -136,7 +136,7 @@ def plot_confusion_matrix(
     mistakes = counts * (1 - np.eye(10, dtype=int))
     ax = ax or plt.subplots(figsize=(6, 5.4))[1]
     # even the darkest square is light enough for a black number
-    ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()) * 1.2)
+    ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=mistakes.max() * 1.2)
     for (row, column), count in np.ndenumerate(counts):
         if count:
             style = {"color": GRAY} if row == column else {"color": "black", "weight": "bold"}
@@ -159,7 +159,7 @@ def plot_digits(
     '3 taken for 8\\n100%'
     """
     _check_lengths(images=images, labels=labels, probabilities=probabilities)
-    _check_probabilities(probabilities)
+    check_probabilities(probabilities)
     columns = min(columns, len(images))
     rows = ceil(len(images) / columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.25 * columns, 1.6 * rows), squeeze=False)
@@ -185,7 +185,7 @@ def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | N
     'confidence: probability of the predicted digit'
     """
     _check_lengths(labels=labels, probabilities=probabilities)
-    _check_probabilities(probabilities)
+    check_probabilities(probabilities)
     confidence = np.max(probabilities, axis=1)
     right = np.argmax(probabilities, axis=1) == labels
     edges = [0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0]
@@ -219,7 +219,7 @@ def plot_probabilities(
     >>> plot_probabilities(np.full((28, 10), 0.1), label=3).get_xlabel()
     'digit'
     """
-    _check_probabilities(probabilities)
+    check_probabilities(probabilities)
     ax = ax or plt.subplots(figsize=(3.2, 3.8))[1]
     ax.imshow(probabilities, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     timesteps = len(probabilities)
@@ -280,7 +280,8 @@ def _check_lengths(**arrays):
         raise ValueError(f"expected arrays of equal lengths, got {lengths}")
 
 
-def _check_probabilities(probabilities):
+def check_probabilities(probabilities: np.ndarray) -> None:
+    """Raise a ValueError unless the last axis sums to one."""
     sums = np.sum(probabilities, axis=-1)
     if not np.allclose(sums, 1, atol=1e-3):
         raise ValueError(
