@@ -376,38 +376,23 @@ def test_importing_unrolled_brings_neither_tensorflow_nor_widgets():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-same_matplotlib = pytest.mark.skipif(
-    not matplotlib.__version__.startswith("3.11."),
-    reason="the reference images are by matplotlib 3.11; another one lays text out by other rules",
-)
-COMPARE = {
-    "baseline_dir": "baseline",
-    "remove_text": True,
-    "tolerance": 6,
-    "savefig_kwargs": {"dpi": 60},
-    "style": "chapter14.style",
+PICTURES = {
+    "network": lambda: draw().figure,
+    "frame": lambda: unrolled.draw_frame(RECORD, 5),
+    "running_sum": lambda: unrolled.draw_running_sum(RECORD),
 }
 
 
-def without_words(figure):
+@pytest.mark.skipif(
+    not matplotlib.__version__.startswith("3.11."),
+    reason="the reference images are by matplotlib 3.11; another one lays text out by other rules",
+)
+@pytest.mark.mpl_image_compare(
+    baseline_dir="baseline", tolerance=6, savefig_kwargs={"dpi": 60}, style="chapter14.style"
+)
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture(name):
+    figure = PICTURES[name]()
     for words in figure.findobj(Text):
         words.set_text("")
     return figure
-
-
-@same_matplotlib
-@pytest.mark.mpl_image_compare(**COMPARE)
-def test_picture_of_the_unrolled_network():
-    return without_words(draw().figure)
-
-
-@same_matplotlib
-@pytest.mark.mpl_image_compare(**COMPARE)
-def test_picture_of_a_frame():
-    return without_words(unrolled.draw_frame(RECORD, 5))
-
-
-@same_matplotlib
-@pytest.mark.mpl_image_compare(**COMPARE)
-def test_picture_of_the_running_sum():
-    return without_words(unrolled.draw_running_sum(RECORD))
