@@ -163,7 +163,7 @@ def test_a_worker_gives_up_although_the_chief_still_waits(pool):
     workers = free_addresses(3)
     chief = pool.submit(wait, workers, 0, 2)
     assert workers[0] in wait(workers, 1, 1)
-    assert workers[2] in chief.result()
+    assert workers[2] in chief.result(10)
 
 
 @pytest.mark.parametrize(
@@ -182,13 +182,13 @@ def test_strangers_neither_count_nor_hold_the_meeting_up(pool, message):
     chief = pool.submit(wait, workers, 0, 1)
     with connect(workers[0]) as stranger:
         stranger.sendall(message)
-        assert workers[1] in chief.result()
+        assert workers[1] in chief.result(10)
 
     chief = pool.submit(wait, workers, 0, 10)
     with connect(workers[0]) as stranger:
         stranger.sendall(message)
         assert wait(workers, 1, 10) is None
-        assert chief.result() is None
+        assert chief.result(10) is None
 
 
 def test_a_worker_starts_only_when_the_chief_says_so(pool):
@@ -198,7 +198,7 @@ def test_a_worker_starts_only_when_the_chief_says_so(pool):
         worker = pool.submit(wait, workers, 1, 1)
         with stranger.accept()[0] as connection:
             connection.sendall(b"go")
-            assert workers[0] in worker.result()
+            assert workers[0] in worker.result(10)
 
 
 def test_the_chief_listens_on_its_own_address_only(pool):
@@ -207,7 +207,7 @@ def test_the_chief_listens_on_its_own_address_only(pool):
     connect(workers[0]).close()
     with pytest.raises(OSError):  # noqa: PT011, another on each system
         socket.create_connection(("127.0.0.2", int(workers[0].split(":")[1])), timeout=1)
-    assert workers[1] in chief.result()
+    assert workers[1] in chief.result(10)
 
 
 def test_an_address_in_use_is_named():
@@ -222,7 +222,7 @@ def test_after_the_meeting_the_port_is_free(pool):
         warnings.simplefilter("always", ResourceWarning)
         chief = pool.submit(wait, workers, 0, 10)
         assert wait(workers, 1, 10) is None
-        assert chief.result() is None
+        assert chief.result(10) is None
         host, port = workers[0].split(":")
         socket.create_server((host, int(port))).close()
         gc.collect()
