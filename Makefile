@@ -7,9 +7,10 @@ CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
-# A stamp's name says what the environment was made from: anything else makes it again.
+# A stamp's name says what the environment was made from, the tools' settings in pyproject.toml
+# aside: anything else makes it again.
 MADE_FROM := $(shell { $(PYTHON) -c 'import sys; print(sys.version, sys.base_prefix)'; \
-	cat pyproject.toml requirements.txt $(CONSTRAINTS); } 2>/dev/null | cksum | cut -d' ' -f1)
+	sed '/^\[tool/,$$d' pyproject.toml; cat requirements.txt $(CONSTRAINTS); } 2>/dev/null | cksum | cut -d' ' -f1)
 READY := $(VENV)/ready-$(MADE_FROM)
 READY_TO_TEST := $(VENV)/ready-to-test-$(MADE_FROM)
 READY_TO_MUTATE := $(VENV)/ready-to-mutate-$(MADE_FROM)

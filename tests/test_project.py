@@ -116,6 +116,10 @@ def test_the_environment_is_made_again_when_its_ingredients_change(make_lab, tmp
     with (tmp_path / "constraints.txt").open("a", encoding="utf-8") as file:
         file.write("colorama==0.4\n")
     assert count_after((3, 12, 2)) == 5, "other constraints"
+    pyproject = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    changed = pyproject.replace("pytest>=", "pytest>9,>=")
+    (tmp_path / "pyproject.toml").write_text(changed, encoding="utf-8")
+    assert count_after((3, 12, 2)) == 6, "other dependencies"
 
 
 def pythons_in_the_workflow():
