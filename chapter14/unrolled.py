@@ -306,14 +306,13 @@ def draw_frame(record: Record, frame: int) -> Figure:
     timesteps, units = record.states.shape
     steps = np.arange(timesteps)
     back = steps >= 2 * timesteps - frame
-    wide = max(timesteps, units, 3)  # cells, enough for the title above
-    narrow = max(units, 3)
+    cells = np.maximum([timesteps, timesteps, units, units], 3)  # enough for the title above
     network = INCH * (PITCH * (timesteps - 1) + LEFT + RIGHT)
     heights = [INCH * 8.55, 0.36 * max(record.terms.shape[1], units)]
     figure, axes = plt.subplot_mosaic(
         [["network"] * 4, ["states", "deltas", "running", "total"]],
-        figsize=(max(network, 1.1 * (wide + narrow) + 2.2), sum(heights) + 1.4),
-        width_ratios=[wide, wide, narrow, narrow],
+        figsize=(max(network, 0.55 * cells.sum() + 2.2), sum(heights) + 1.4),
+        width_ratios=cells,
         height_ratios=heights,
         layout="constrained",
     )

@@ -21,7 +21,7 @@ PANELS = {
     plots.plot_rows: [IMAGE, 9],
     plots.plot_architecture: [IMAGE],
     plots.plot_learning_curves: [HISTORY],
-    plots.plot_confusion_matrix: [LABELS, LABELS],
+    plots.plot_confusion_matrix: [LABELS, [3, 9, 9]],
     plots.plot_reliability: [LABELS, PROBABILITIES],
     plots.plot_probabilities: [BY_ROW[0], 3],
 }
