@@ -36,33 +36,32 @@ def slope(sizes: list[float], milliseconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(milliseconds), 1)[0])
 
 
-def step_milliseconds(name: str, units: int, timesteps: int, batch_size: int) -> float:
+def step_milliseconds(worker, name, units: int, timesteps: int, batch_size: int) -> float:
     """Return the milliseconds of a training step on random sequences."""
     rng = np.random.default_rng(14)
     X = rng.random((BATCHES * batch_size, timesteps, FEATURES), dtype=np.float32)
     y = rng.integers(10, size=len(X), dtype=np.int32)
-    worker = Worker()
     implementation = IMPLEMENTATIONS[name]
     arguments = X, y, units, batch_size
     worker.build(implementation.classifier, *arguments, **implementation.options)
     worker.call("train", 1)  # compiles
-    seconds = worker.call("train", PASSES)
-    worker.close()
-    return statistics.median(seconds) / BATCHES * 1000
+    return statistics.median(worker.call("train", PASSES)) / BATCHES * 1000
 
 
 def measure(sizes_of: dict[str, dict[str, list[int]]] = SIZES_OF) -> dict:
     """Return the machine, points, and slopes of the implementations, each with its sizes."""
     points, slopes = [], []
     for name, axes in sizes_of.items():
+        worker = Worker()
         for axis, sizes in axes.items():
             times = []
             for size in sizes:
-                times.append(step_milliseconds(name, **(STANDARD | {axis: size})))
+                times.append(step_milliseconds(worker, name, **(STANDARD | {axis: size})))
                 point = {"name": name, "axis": axis, "size": size, "milliseconds": times[-1]}
                 print(json.dumps(point), file=sys.stderr)
                 points.append(point)
             slopes.append({"name": name, "axis": axis, "slope": slope(sizes, times)})
+        worker.close()
     return {"machine": machine(), "batches": BATCHES, "points": points, "slopes": slopes}
 
 

@@ -32,7 +32,8 @@ def test_a_recipe_becomes_a_line_and_a_file_of_weights(tmp_path, monkeypatch, ca
 
     model = build(recipe)
     weights = np.load(tmp_path / "weights.npz")
-    model.set_weights([weights[name] for name in np.load(RESULTS_FOLDER / "record.npz").files])
+    assert weights.files == np.load(RESULTS_FOLDER / "record.npz").files
+    model.set_weights(list(weights.values()))
     for column, (X, y) in zip(["validation", "test"], digits[1:], strict=True):
         assert line[column] == pytest.approx((np.argmax(model(X), axis=1) == y).mean(), abs=1e-4)
     assert list(line) == list(load_results("book-3"))
