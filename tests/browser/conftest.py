@@ -33,7 +33,7 @@ def server(tmp_path_factory):
     for name, setting in SETTINGS.items():
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(setting))
+        path.write_text(json.dumps(setting), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -46,7 +46,7 @@ def server(tmp_path_factory):
     command += ["--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=test"]
     command += [f"--ServerApp.root_dir={checkout}"]
     log = folder / "jupyter.log"
-    with log.open("w") as file:
+    with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(command, env=os.environ | folders, stdout=file, stderr=file)
     try:
         _wait_until_it_answers(f"http://127.0.0.1:{port}/api?token=test", log)
@@ -63,7 +63,7 @@ def _wait_until_it_answers(address, log):
             return
         except OSError:
             time.sleep(0.3)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(encoding="utf-8")}")
 
 
 @pytest.fixture(scope="session")
