@@ -63,7 +63,8 @@ def _wait_until_it_answers(address, log):
             return
         except OSError:
             time.sleep(0.3)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(encoding="utf-8")}")
+    messages = log.read_text(encoding="utf-8")
+    raise RuntimeError(f"JupyterLab did not start:\n{messages}")
 
 
 @pytest.fixture(scope="session")
