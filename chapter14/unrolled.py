@@ -436,7 +436,7 @@ def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: s
         book.caption.value = captions[change["new"]]
 
     def step(by):
-        book.slider.value = min(max(book.slider.value + by, 0), last)
+        book.slider.value += by  # the slider itself stops at its ends
 
     book.slider.observe(turn, "value")
     book.back.on_click(lambda _: step(-1))

@@ -14,7 +14,7 @@ NORMS = {
     "landing": np.array([0.25, 0.75, 1.25, 2.5, 5]),
 }
 STATES = np.array([[0.1, -0.5, 0.9], [0.3, 0.2, -0.8], [-0.4, 0.6, 0.05]])
-DELTAS = np.array([[0.2, -0.1, 0.3], [1.0, 0.5, -0.4], [-2.0, 0.7, 0.6]])
+DELTAS = np.array([[0.2, -0.1, 0.3], [-1.0, 0.5, -0.4], [-2.0, 0.7, 0.6]])
 RECORD = unrolled.Record(
     states=STATES,
     d_outputs=np.array([[0, 0, 0], [0, 0, 0], [3.0, 4.0, 0]]),
@@ -97,7 +97,7 @@ def test_with_norms_there_is_a_gradient_arrow_for_each_and_its_number():
     assert numbers == expected  # from an output to its state it's the same number again
     for patch in ax.patches:
         if patch.get_gid().startswith("forward-"):
-            assert patch.get_linestyle() != "-"
+            assert patch.get_linestyle() not in ("-", "solid")
         elif patch.get_gid().startswith("gradient-"):
             assert patch.get_linestyle() in ("-", "solid")
             assert to_hex(patch.get_facecolor()) == unrolled.GRADIENT.lower()
@@ -223,6 +223,7 @@ def test_heat_map_takes_a_limit_and_leaves_open_what_is_not_shown():
     assert ax.images[0].get_clim() == (-4, 4)
     assert ax.images[0].get_array().mask.tolist() == [[False, True]]
     assert written(ax) == ["1.00"]
+    assert ax.texts[0].get_color() == "#222222"
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1"]
 
 
