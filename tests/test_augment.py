@@ -198,6 +198,17 @@ def test_the_same_seed_gives_the_same_batch_and_another_seed_another(digits):
     assert np.abs(first - another).mean() > 0.01
 
 
+def test_a_seed_gives_what_it_gave_when_the_results_were_made(digits):
+    y, x = center_of_mass(augment(digits, (1, 2), **AMOUNTS).numpy()[:3])
+    assert x == pytest.approx([15.3043, 14.2603, 13.5253], abs=0.001)
+    assert y == pytest.approx([13.2739, 13.7047, 14.7637], abs=0.001)
+
+
+def test_the_default_grid_has_6_control_points_along_each_axis(digits):
+    by_default = augment(digits, (1, 2), elastic=1.7)
+    assert np.array_equal(by_default, augment(digits, (1, 2), elastic=1.7, grid=6))
+
+
 def test_each_image_of_a_batch_is_changed_in_its_own_way(digits):
     copies = np.repeat(digits[:1], 8, axis=0)
     for amounts in (AMOUNTS, {"elastic": 1.7}, {"rotation": 8}):
