@@ -230,7 +230,7 @@ def test_what_would_mislead_is_refused(plot, arguments, word):
 
 
 def test_rounding_is_no_mistake():
-    plots.plot_probabilities(BY_ROW[0] * 1.00001)
+    plots.plot_probabilities(BY_ROW[0] * 1.0005)
 
 
 @pytest.mark.skipif(
