@@ -110,6 +110,7 @@ def test_only_relu_with_the_identity_adds_up_what_comes_in():
         layer = build(RECIPES[name]).layers[0]
         kernel, recurrent_kernel, bias = layer.get_weights()
         np.testing.assert_allclose(recurrent_kernel @ recurrent_kernel.T, np.eye(150), atol=1e-5)
+        assert np.array_equal(recurrent_kernel, np.eye(150)) == (name == "relu")
         layer.set_weights([kernel, recurrent_kernel, bias + 1])
         states = np.asarray(layer(np.zeros((1, 28, 28))))
         assert low <= states.min() <= states.max() <= high
@@ -184,6 +185,7 @@ def test_a_killed_run_goes_on_after_its_last_finished_epoch(tmp_path, digits):
     finished, total = train(SHORT, *digits, **options)
     assert np.array_equal(finished.get_weights()[0], resumed.get_weights()[0])
     assert began == [1]  # the second epoch, once
+    assert int(resumed.optimizer.iterations) == 2 * 20
     assert total == pytest.approx(seconds, abs=0.5)
     for recipe, seed, step in [(RECIPES["fast"], 3, 1), (SHORT, 4, 1), (SHORT, 3, 2)]:
         with pytest.raises(ValueError, match="another run"):
