@@ -18,6 +18,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#888888"
 ROWS = [0, 7, 14, 21, 27]  # where an axis of 28 rows or pixels has its ticks
+SOFTMAX_TWICE = np.e / (np.e + 9)  # the softmax of ten probabilities is never larger: 0.23
 STRIP = {"cmap": "Greys", "vmin": -0.12, "vmax": 1}  # an empty row is light gray, so it's seen
 
 
@@ -180,6 +181,7 @@ def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | N
 
     Each range of confidence (from its lower end to below its upper end) has a bar as high as the
     share of right predictions, an orange line at the mean confidence, and the number of digits.
+    A ValueError says if softmax seems to have run twice, which caps every confidence at 0.232.
 
     >>> plot_reliability([3, 4], np.eye(10)[[3, 4]]).get_xlabel()
     'confidence: probability of the predicted digit'
@@ -188,6 +190,11 @@ def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | N
     check_probabilities(probabilities)
     confidence = np.max(probabilities, axis=1)
     right = np.argmax(probabilities, axis=1) == labels
+    if right.mean() > 0.5 and confidence.max() <= SOFTMAX_TWICE:
+        raise ValueError(
+            f"probabilities: right for {right.mean():.0%}, and yet none above "
+            f"{confidence.max():.3g}; did softmax run twice?"
+        )
     edges = [0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0]
     bins = np.digitize(confidence, edges[1:-1])
     ax = ax or plt.subplots()[1]
@@ -286,5 +293,5 @@ def check_probabilities(probabilities: np.ndarray) -> None:
     if not np.allclose(sums, 1, atol=1e-3):
         raise ValueError(
             "probabilities: expected rows that sum to one, got sums from "
-            f"{sums.min():.3g} to {sums.max():.3g}; did softmax run twice, or not at all?"
+            f"{sums.min():.3g} to {sums.max():.3g}; is the softmax missing?"
         )

@@ -274,11 +274,11 @@ def _written(value, largest):
     return text.replace("-", "−")
 
 
-def describe_frame(frame: int, timesteps: int) -> str:
-    """Return in words what happens at this frame, 0..2T, of ``draw_frame``.
+def _describe_frame(frame: int, timesteps: int) -> str:
+    """Return in words what happens at this frame, 0..2T, of ``_draw_frame``.
 
     Example:
-        >>> describe_frame(5, 5)
+        >>> _describe_frame(5, 5)
         'The loss compares the outputs that it uses with their targets'
     """
     if frame < timesteps:
@@ -290,7 +290,7 @@ def describe_frame(frame: int, timesteps: int) -> str:
     return f"Backward, step {step}: its term joins the sum, and the gradient is carried on"
 
 
-def draw_frame(record: Record, frame: int) -> Figure:
+def _draw_frame(record: Record, frame: int) -> Figure:
     """Draw one frame of backpropagation through time, 0..2T.
 
     Above is the unrolled network with what has happened so far, as ``draw_unrolled`` draws it.
@@ -300,7 +300,7 @@ def draw_frame(record: Record, frame: int) -> Figure:
     Example:
         >>> ones = np.ones((2, 3))
         >>> record = Record(ones, ones, ones, ones, terms=np.ones((2, 6, 3)))
-        >>> [ax.get_title() for ax in draw_frame(record, 4).axes[1:]]
+        >>> [ax.get_title() for ax in _draw_frame(record, 4).axes[1:]]
         ['States h(t)', 'Gradient δ(t)', 'Sum of 2 terms', 'Whole gradient']
     """
     timesteps, units = record.states.shape
@@ -316,7 +316,7 @@ def draw_frame(record: Record, frame: int) -> Figure:
         height_ratios=heights,
         layout="constrained",
     )
-    title = describe_frame(frame, timesteps)
+    title = _describe_frame(frame, timesteps)
     figure.suptitle(title, x=0.02, ha="left", fontsize=14, weight="bold")
     draw_unrolled(
         timesteps,
@@ -387,7 +387,7 @@ def _draw_sum(ax, record, values, title, shown=True):
 
 
 def play_bptt(record: Record):
-    """Return the ``flip_book`` of all frames of ``draw_frame``.
+    """Return the ``flip_book`` of all frames of ``_draw_frame``.
 
     Example:
         >>> ones = np.ones((1, 2))
@@ -395,8 +395,8 @@ def play_bptt(record: Record):
         2
     """
     timesteps = len(record.states)
-    captions = [describe_frame(frame, timesteps) for frame in range(2 * timesteps + 1)]
-    return flip_book(lambda frame: draw_frame(record, frame), captions, name="frame")
+    captions = [_describe_frame(frame, timesteps) for frame in range(2 * timesteps + 1)]
+    return flip_book(lambda frame: _draw_frame(record, frame), captions, name="frame")
 
 
 def flip_book(draw: Callable[[int], Figure], captions: Sequence[str], *, name: str = "page"):

@@ -229,6 +229,17 @@ def test_what_would_mislead_is_refused(plot, arguments, word):
     assert not plt.get_fignums()  # nothing half drawn is left behind
 
 
+def test_a_second_softmax_is_noticed_and_an_untrained_network_is_not_refused():
+    labels = np.arange(10).repeat(3)
+    sure = np.eye(10)[labels] * 0.98 + 0.002
+    twice = np.exp(sure) / np.exp(sure).sum(axis=1, keepdims=True)
+    with pytest.raises(ValueError, match="softmax run twice"):
+        plots.plot_reliability(labels, twice)
+    assert not plt.get_fignums()
+    plots.plot_reliability(labels[::-1], twice)  # low and wrong: a network may be like that
+    plots.plot_reliability(labels, np.eye(10)[labels] * 0.15 + 0.085)  # right and above 0.232
+
+
 def test_rounding_is_no_mistake():
     plots.plot_probabilities(BY_ROW[0] * 1.0005)
 

@@ -249,7 +249,7 @@ def test_a_frame_shows_states_deltas_and_a_running_sum_that_grows_to_the_total()
     limits = set()
     titles = ["No term yet", "Sum of 1 term", "Sum of 2 terms", "Sum of 3 terms"]
     for frame in range(7):
-        figure = unrolled.draw_frame(RECORD, frame)
+        figure = unrolled._draw_frame(RECORD, frame)
         network, states, deltas, running, total = figure.axes
         forward, back = min(frame + 1, 3), max(frame - 3, 0)
         shown = np.tile(np.arange(3) < forward, (3, 1))
@@ -261,7 +261,7 @@ def test_a_frame_shows_states_deltas_and_a_running_sum_that_grows_to_the_total()
         assert running.images[0].get_array().mask.all() == (not back)
         assert np.allclose(total.images[0].get_array(), RECORD.terms.sum(axis=0))
         assert running.get_title("left") == titles[back]
-        assert figure.get_suptitle() == unrolled.describe_frame(frame, 3)
+        assert figure.get_suptitle() == unrolled._describe_frame(frame, 3)
         assert len([patch for patch in network.patches if patch.get_lw() > 2]) == 1
         limits.add((running.images[0].get_clim(), total.images[0].get_clim()))
     assert written(running) == written(total)
@@ -273,7 +273,7 @@ def test_a_frame_shows_states_deltas_and_a_running_sum_that_grows_to_the_total()
 
 
 def test_a_frame_draws_the_norms_of_what_was_recorded():
-    network = unrolled.draw_frame(RECORD, 6).axes[0]
+    network = unrolled._draw_frame(RECORD, 6).axes[0]
     assert find(network, "norm-loss-y2").get_text() == "5.00"
     assert names(network, "ignored-") == {"y0", "y1"}
     for t, norm in enumerate([1, 2, 2.5]):
@@ -297,7 +297,7 @@ def test_the_running_sum_adds_term_after_term_from_the_last_step_to_the_first():
 
 
 def test_a_frame_is_described_in_words():
-    words = [unrolled.describe_frame(frame, 2) for frame in range(5)]
+    words = [unrolled._describe_frame(frame, 2) for frame in range(5)]
     assert words[0] == "Forward, step 0: x(0) and the initial state make h(0)"
     assert words[1] == "Forward, step 1: x(1) and the state h(0) make h(1)"
     assert words[2].startswith("The loss")
@@ -355,15 +355,15 @@ def test_the_player_has_the_right_picture_for_every_frame():
     player = unrolled.play_bptt(record)
     assert player.slider.max == 2
     for frame in range(3):
-        assert player.caption.value == unrolled.describe_frame(frame, 1)
-        expected = unrolled.flip_book(lambda _, f=frame: unrolled.draw_frame(record, f), [""])
+        assert player.caption.value == unrolled._describe_frame(frame, 1)
+        expected = unrolled.flip_book(lambda _, f=frame: unrolled._draw_frame(record, f), [""])
         assert player.image.value == expected.image.value
         player.forward.click()
 
 
 PICTURES = {
     "network": lambda: draw().figure,
-    "frame": lambda: unrolled.draw_frame(RECORD, 5),
+    "frame": lambda: unrolled._draw_frame(RECORD, 5),
     "running_sum": lambda: unrolled.draw_running_sum(RECORD),
 }
 
