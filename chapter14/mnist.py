@@ -57,7 +57,7 @@ def load_mnist(path: str | Path = MNIST_FILE) -> tuple[Split, Split, Split]:
 
 
 def _scale(images: np.ndarray) -> np.ndarray:
-    return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
+    return images / np.float32(255)
 
 
 def load_book_curve() -> dict[str, np.ndarray]:
