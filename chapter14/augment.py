@@ -3,20 +3,8 @@
 import numpy as np
 
 
-def augment(
-    images,
-    seed,
-    *,
-    rotation: float = 0.0,
-    shear: float = 0.0,
-    zoom: float = 0.0,
-    shift: float = 0.0,
-    elastic: float = 0.0,
-    grid: int = 6,
-):
-    """Transform each image of a batch in its own random way.
-
-    For ``tf.data.Dataset.map`` on batches.
+def augment(images, seed, *, rotation=0.0, shear=0.0, zoom=0.0, shift=0.0, elastic=0.0, grid=6):
+    """Transform each image of a batch in its own random way, for ``tf.data.Dataset.map``.
 
     Args:
         images: float32 in [0, 1], shape (batch, height, width).
@@ -68,14 +56,7 @@ def augment(
 
 
 def transform(
-    images,
-    *,
-    shift_x=0.0,
-    shift_y=0.0,
-    rotation=0.0,
-    shear=0.0,
-    zoom=1.0,
-    displacement=(0.0, 0.0),
+    images, *, shift_x=0.0, shift_y=0.0, rotation=0.0, shear=0.0, zoom=1.0, displacement=(0.0, 0.0)
 ):
     """Shift, rotate, shear, zoom, and bend images, with a single resampling.
 
