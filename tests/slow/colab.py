@@ -100,18 +100,16 @@ def test_a_notebook_opened_alone(path, colab):
     assert red(notebook) == ""
     fetching = next(iter(seconds.values()))
     print(f"{path.stem}: fetched in {fetching:.1f} s, Run All {sum(seconds.values()):.0f} s")
-    assert fetching < 30
     after = versions()
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     assert changed <= FETCHED | {"anywidget"}
 
 
-def test_run_again_it_fetches_nothing(colab):
+def test_run_again_it_fetches_nothing(colab, monkeypatch, tmp_path):
     notebook = setup_alone(without_outputs(NOTEBOOKS[0]))
     client_of(notebook, colab, python=PYTHON).execute()
-    started = time.time()
+    redirect(monkeypatch, tmp_path / "no such repository")  # fetching would fail now
     client_of(notebook, colab, python=PYTHON).execute()
-    assert time.time() - started < 5
     assert notebook.cells[0].outputs == []
 
 
