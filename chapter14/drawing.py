@@ -68,7 +68,7 @@ def _ink(drawing) -> np.ndarray:
     light = np.asarray(Image.alpha_composite(paper, drawing).convert("L"), np.float32) / 255
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
     ink = np.abs(light - np.median(border))
-    return ink / ink.max() if ink.max() > 0.1 else np.zeros_like(ink)
+    return ink if ink.max() > 0.1 else np.zeros_like(ink)
 
 
 def _start(ink_along_axis: np.ndarray) -> int:

@@ -202,6 +202,7 @@ def test_picture_of_a_drawing():
 def test_an_empty_drawing_is_not_read():
     figure = plot_drawing(canvas(), lambda images: pytest.fail("nothing to read"))
     assert figure.axes[0].get_title() == "draw a digit"
+    assert figure.axes[0].get_yticks().tolist() == [0, 7, 14, 21, 27]
     assert not figure.axes[1].axison
     assert figure.get_label() == "nothing drawn yet"
     plt.close(figure)
