@@ -173,7 +173,8 @@ def train(
         callbacks: Keras callbacks.
 
     Raises:
-        ValueError: the checkpoint is of another recipe, seed, or number of images.
+        ValueError: labels don't match the images, or the checkpoint is of another recipe, seed, or
+            number of images.
 
     Example:
         >>> X, y = np.zeros((300, 28, 28), np.float32), np.zeros(300, int)
@@ -183,6 +184,8 @@ def train(
     """
     import keras
 
+    if len(X) != len(y):
+        raise ValueError(f"expected as many labels as images, got {len(y)} for {len(X)}")
     started = time.perf_counter()
     keras.utils.set_random_seed(seed)
     model = build(recipe, images=len(X))

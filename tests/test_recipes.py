@@ -36,6 +36,12 @@ def test_a_short_epoch_of_every_recipe_learns(name, digits, capsys):
     assert ("val_accuracy" in capsys.readouterr().out) == shown
 
 
+def test_labels_that_do_not_match_the_images_are_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="as many labels as images"):
+        train(Recipe(epochs=1), X[:900], y, seed=1)
+
+
 def apply(model, gradients):
     """Take a step and return the moves of the weights."""
     before = model.get_weights()
