@@ -52,14 +52,7 @@ class Record:
 
 
 def draw_unrolled(
-    timesteps: int,
-    loss_steps: Sequence[int],
-    *,
-    d_outputs: Sequence[float] | None = None,
-    carried: Sequence[float] | None = None,
-    landing: Sequence[float] | None = None,
-    frame: int | None = None,
-    ax: Axes | None = None,
+    timesteps: int, loss_steps, *, d_outputs=None, carried=None, landing=None, frame=None, ax=None
 ) -> Axes:
     """Draw a recurrent network unrolled through time: forward dashed, the gradient solid.
 
@@ -214,15 +207,7 @@ def _solid(ax, name, start, end, norm, width):
         ax.text(*place, _written(norm, norm), ha="left", va="center", **style)
 
 
-def draw_heat_map(
-    values: np.ndarray,
-    *,
-    limit: float | None = None,
-    rows: Sequence[str] | None = None,
-    columns: Sequence[str] | None = None,
-    shown: np.ndarray | None = None,
-    ax: Axes | None = None,
-) -> Axes:
+def draw_heat_map(values, *, limit=None, rows=None, shown=None, ax: Axes | None = None) -> Axes:
     """Draw a matrix of signed numbers as colors, red above zero and blue below, each written in.
 
     Where the largest is below 0.005, or 1000 and more, numbers are written like −3e−9.
@@ -230,7 +215,7 @@ def draw_heat_map(
     Args:
         values: real numbers, shape (n, m).
         limit: the number that has the deepest color. None: the largest absolute value.
-        rows, columns: the labels of the n rows and the m columns. None: their numbers.
+        rows: the labels of the n rows. None: their numbers.
         shown: booleans, shape (n, m); the other numbers are left open. None shows all.
 
     Example:
@@ -254,8 +239,8 @@ def draw_heat_map(
         color = "white" if abs(value) > 0.62 * limit else "#222222"
         style = {"ha": "center", "va": "center", "fontsize": 10, "color": color}
         ax.text(column, row, _written(value, largest), **style)
-    ax.set_xticks(range(width), range(width) if columns is None else columns)
-    ax.set_yticks(range(height), range(height) if rows is None else rows)
+    ax.set_xticks(range(width))
+    ax.set_yticks(range(height), rows)
     ax.set_xticks(np.arange(0.5, width - 1), minor=True)  # white lines between the numbers
     ax.set_yticks(np.arange(0.5, height - 1), minor=True)
     ax.grid(True, which="minor", color="white", linewidth=1.5)

@@ -202,7 +202,7 @@ def test_drawings_go_on_the_axes_that_they_are_given():
 
 def test_heat_map_writes_every_number_on_its_color():
     values = np.array([[0.5, -1.0, 0.0], [-0.001, 0.9, 0.004]])
-    ax = unrolled.draw_heat_map(values, rows=["a", "b"], columns=["x", "y", "z"])
+    ax = unrolled.draw_heat_map(values, rows=["a", "b"])
     texts = {text.get_position(): text for text in ax.texts}
     rows = [[texts[column, row].get_text() for column in range(3)] for row in range(2)]
     assert rows == [["0.50", "−1.00", "0.00"], ["0.00", "0.90", "0.00"]]
@@ -214,7 +214,7 @@ def test_heat_map_writes_every_number_on_its_color():
     assert min(red[2], blue[2]) > 0.95
     assert texts[1, 0].get_color() == texts[1, 1].get_color() == "white"
     assert texts[0, 0].get_color() == texts[2, 0].get_color() == "#222222"
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["x", "y", "z"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "2"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
 
 
