@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageOps
 
 from chapter14.plots import check_probabilities, plot_probabilities
 
@@ -25,7 +25,8 @@ def to_mnist(drawing) -> np.ndarray:
     Args:
         drawing: uint8, shape (height, width), (height, width, 3), or (height, width, 4), or a PIL
             image of 8 bits per channel. Dark on light or light on dark: the border tells which.
-            Transparent is white.
+            Where the border is transparent, what isn't transparent is ink. A photo is turned as
+            its EXIF orientation says.
 
     Returns:
         float32 in [0, 1], shape (28, 28), ink is 1. All zero for an empty canvas.
@@ -63,12 +64,18 @@ def _ink(drawing) -> np.ndarray:
         if drawing.dtype != np.uint8:
             raise TypeError(f"drawing: expected uint8 in 0..255, got {drawing.dtype}")
         drawing = Image.fromarray(drawing)
-    drawing = drawing.convert("RGBA")
-    paper = Image.new("RGBA", drawing.size, "white")
-    light = np.asarray(Image.alpha_composite(paper, drawing).convert("L"), np.float32) / 255
-    border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
-    ink = np.abs(light - np.median(border))
+    drawing = ImageOps.exif_transpose(drawing).convert("RGBA")
+    ink = np.asarray(drawing.getchannel("A"), np.float32) / 255
+    if _border(ink) > 0:  # there's paper: ink is what differs from it
+        paper = Image.new("RGBA", drawing.size, "white")
+        light = np.asarray(Image.alpha_composite(paper, drawing).convert("L"), np.float32) / 255
+        ink = np.abs(light - _border(light))
     return ink if ink.max() > 0.1 else np.zeros_like(ink)
+
+
+def _border(values: np.ndarray) -> float:
+    """Return the median along the four sides."""
+    return np.median(np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]]))
 
 
 def _start(ink_along_axis: np.ndarray) -> int:

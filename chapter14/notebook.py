@@ -43,6 +43,13 @@ def quiet_import() -> Iterator[None]:
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
+def _usable_cores() -> int:
+    """Return how many cores this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def describe_runtime() -> str:
     """Return one line: the GPU or CPU that TensorFlow uses, and the versions.
 
@@ -59,7 +66,8 @@ def describe_runtime() -> str:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unnamed")
         device = f"GPU ({name})" if len(gpus) == 1 else f"{len(gpus)} GPUs ({name})"
     else:
-        device = f"CPU ({os.cpu_count()} cores)"
+        cores = _usable_cores()
+        device = f"CPU ({cores} core{'s' if cores > 1 else ''})"
     return (
         f"{device} · Python {platform.python_version()} · TensorFlow {tf.__version__} · "
         f"Keras {keras.__version__} · NumPy {np.__version__}"

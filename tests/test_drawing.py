@@ -1,5 +1,7 @@
 """A drawing becomes an image like MNIST's, and the pad shows what the network reads in it."""
 
+import io
+
 import ipywidgets
 import matplotlib
 import matplotlib.pyplot as plt
@@ -135,6 +137,23 @@ def test_dark_on_light_light_on_dark_colors_and_transparent_are_the_same_drawing
         Image.fromarray(color).convert("P", palette=Image.Palette.ADAPTIVE),
     ):
         assert np.allclose(to_mnist(other), reference, atol=1e-5)
+
+
+@pytest.mark.parametrize("ink", [0, 128, 255])
+def test_on_transparent_paper_any_color_is_ink(ink):
+    transparent = np.full((280, 280, 4), ink, np.uint8)
+    transparent[..., 3] = 255 - canvas(SEVEN)
+    assert np.allclose(to_mnist(transparent), to_mnist(canvas(SEVEN)), atol=1e-5)
+
+
+def test_a_photo_taken_sideways_is_turned_upright():
+    upright = Image.fromarray(canvas(SEVEN))
+    sideways = upright.transpose(Image.Transpose.ROTATE_90)
+    exif = sideways.getexif()
+    exif[0x0112] = 6  # the camera was turned: show it turned by 90 degrees clockwise
+    photo = io.BytesIO()
+    sideways.save(photo, format="jpeg", exif=exif, quality=95)
+    assert np.abs(to_mnist(Image.open(photo)) - to_mnist(upright)).mean() < 0.02
 
 
 def test_the_border_tells_the_paper_even_where_ink_touches_it():

@@ -1,5 +1,6 @@
 """TensorFlow starts quietly, errors still show, and the runtime line names the device."""
 
+import os
 import subprocess
 import sys
 
@@ -57,6 +58,16 @@ def test_a_failing_import_shows_what_was_held_back():
     assert result.returncode == 1
     assert "no such library" in result.stderr
     assert "No module named 'nowhere'" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux limits the cores")
+def test_the_runtime_line_counts_the_cores_that_may_be_used():
+    result = run_python(
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "with quiet_import():\n    import tensorflow\n"
+        "print(describe_runtime())"
+    )
+    assert result.stdout.startswith("CPU (1 core)")
 
 
 @pytest.mark.parametrize("gpus", [0, 1, 2])
