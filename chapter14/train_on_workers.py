@@ -29,14 +29,13 @@ def find_cluster() -> tuple[list[str], int]:
         config = json.loads(os.environ.get("TF_CONFIG", ""))
         workers = config["cluster"]["worker"]
         task = config["task"]
-        kind = task["type"]
         index = task["index"]
     except (ValueError, KeyError, TypeError) as error:
         sys.exit(f"TF_CONFIG: expected JSON with cluster.worker and task.index; {error!r}")
-    listed = isinstance(workers, list) and all(is_address(worker) for worker in workers)
+    listed = isinstance(workers, list) and all(map(is_address, workers))
     if not listed or not workers or len(set(workers)) < len(workers):
         sys.exit(f"TF_CONFIG: cluster.worker: expected a list of distinct host:port, got {workers}")
-    if kind != "worker" or not isinstance(index, int) or not 0 <= index < len(workers):
+    if task.get("type") != "worker" or not isinstance(index, int) or not 0 <= index < len(workers):
         sys.exit(f"TF_CONFIG: task: expected a worker, 0 to {len(workers) - 1}, got {task!r}")
     return workers, index
 
@@ -99,15 +98,14 @@ def wait_for_chief(workers: list[str], index: int, timeout: float) -> None:
     """Send worker 0 a greeting, again and again until it is answered."""
     host, port = workers[0].split(":")
     deadline = time.monotonic() + timeout
-    remaining = timeout
-    while remaining > 0:
+    while time.monotonic() < deadline:
+        remaining = max(0.1, deadline - time.monotonic())
         not_there = contextlib.suppress(OSError)  # not yet, or not any longer
         with not_there, socket.create_connection((host, int(port)), timeout=remaining) as chief:
             chief.sendall(greeting(workers, index))
             if chief.recv(1024) == greeting(workers, 0):
                 return
         time.sleep(0.1)
-        remaining = deadline - time.monotonic()
     sys.exit(f"worker 0, {workers[0]}, gave no sign to start within {timeout:g} s")
 
 
@@ -146,15 +144,13 @@ def make_step(strategy, model, optimizer, batch_size: int):
 def batches(images: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
     """Return which images an epoch's batches have, (batches, batch_size): for all the same."""
     order = np.random.default_rng((seed, epoch)).permutation(images)
-    whole = images // batch_size * batch_size
-    return order[:whole].reshape(-1, batch_size)
+    return order[: images // batch_size * batch_size].reshape(-1, batch_size)
 
 
 def save(path: Path, epoch: int, variables: list) -> None:
     """Write a checkpoint in one step: the file is the old one or the new one, never half of it."""
     unfinished = path.with_suffix(".unfinished.npz")
-    values = {variable.path: np.asarray(variable) for variable in variables}
-    np.savez(unfinished, epoch=epoch, **values)
+    np.savez(unfinished, epoch=epoch, **{each.path: np.asarray(each) for each in variables})
     os.replace(unfinished, path)
 
 
