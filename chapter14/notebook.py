@@ -46,6 +46,8 @@ def quiet_import() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # from C++, errors only
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    for limit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):  # they'd cut a training short
+        os.environ.pop(limit, None)
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held_back, warnings.catch_warnings():
@@ -71,6 +73,11 @@ def _reset_keras() -> None:
     """Undo what the environment or Keras' configuration file has set."""
     import keras
 
+    if int(keras.__version__.split(".")[0]) < 3:
+        raise RuntimeError(
+            f"This lesson needs Keras 3, and Keras {keras.__version__} is installed: run "
+            "%pip install --upgrade tensorflow keras, then restart the kernel."
+        )
     if keras.config.backend() != "tensorflow":
         raise RuntimeError(
             f"Keras already runs on {keras.config.backend()} here, and this lesson needs "
@@ -81,8 +88,6 @@ def _reset_keras() -> None:
         keras.config.set_dtype_policy("float32")
     keras.config.set_image_data_format("channels_last")
     keras.config.set_epsilon(1e-7)
-    keras.config.set_max_epochs(None)
-    keras.config.set_max_steps_per_epoch(None)
 
 
 def use_style() -> None:
@@ -141,7 +146,8 @@ def describe_figure(figure: Figure) -> str:
     """
     if figure.get_label():
         return figure.get_label()
-    parts = [figure.get_suptitle(), *(part for ax in figure.axes for part in _describe_panel(ax))]
+    parts = [text.get_text() for text in figure.texts]
+    parts += [part for ax in figure.axes for part in _describe_panel(ax)]
     legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
     entries = [text.get_text() for legend in legends for text in legend.get_texts()]
     if entries:
