@@ -83,9 +83,7 @@ def _reset_keras() -> None:
             f"Keras already runs on {keras.config.backend()} here, and this lesson needs "
             "TensorFlow: restart the kernel, then run the cells from the top."
         )
-    if keras.config.floatx() != "float32":
-        keras.config.set_floatx("float32")
-        keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     keras.config.set_epsilon(1e-7)
 
@@ -107,7 +105,8 @@ def use_style() -> None:
     if shell:
         shell.run_line_magic("matplotlib", "inline")
         shell.run_line_magic("config", "InlineBackend.close_figures = True")
-        shell.display_formatter.formatters["image/png"].pop(Figure, None)
+        for formatter in shell.display_formatter.formatters.values():
+            formatter.pop(Figure, None)
         shell.display_formatter.mimebundle_formatter.for_type(Figure, _mimebundle)
     plt.style.use(["default", "chapter14.style"])
 
