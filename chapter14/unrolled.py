@@ -72,6 +72,7 @@ def draw_unrolled(
 
     Returns:
         The Axes. Every arrow has a gid, for example ``gradient-loss-y2`` or ``forward-x0-h0``.
+        Without ``ax``, the label of the new figure says in words what is drawn.
 
     Example:
         >>> ax = draw_unrolled(3, [2], d_outputs=[0, 0, 4], carried=[1, 2, 3], landing=[1, 1, 1])
@@ -84,6 +85,7 @@ def draw_unrolled(
     if ax is None:
         size = (INCH * width, INCH * (4 - bottom))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
+        ax.figure.set_label(_describe(timesteps, loss_steps, d_outputs, frame))
     ax.set(aspect="equal", xlim=(-LEFT, width - LEFT), ylim=(bottom, 4))
     ax.axis("off")
     if frame is None:
@@ -96,6 +98,27 @@ def draw_unrolled(
     legend = ax.legend(handles=handles, loc="lower left", fontsize=12, frameon=False)
     legend.set_in_layout(False)  # the drawing isn't made smaller for it
     return ax
+
+
+def _describe(timesteps, loss_steps, d_outputs, frame):
+    """Return the alternative text of ``draw_unrolled``."""
+    unrolled = f"A recurrent network unrolled over {timesteps} timesteps"
+    words = f"{unrolled}; the loss uses {_outputs(sorted(loss_steps))}."
+    if frame is not None:
+        return f"{words} {_describe_frame(frame, timesteps)}."
+    if d_outputs is not None:
+        entered = _outputs(np.flatnonzero(d_outputs)) or "no output"
+        words += (
+            f" The gradient enters at {entered} and flows back through the states to the "
+            "parameters, each arrow as wide as its norm."
+        )
+    return words
+
+
+def _outputs(steps):
+    if len(steps) > 4 and len(steps) == steps[-1] - steps[0] + 1:  # dots would hide a gap
+        return f"y({steps[0]}), …, y({steps[-1]})"
+    return ", ".join(f"y({t})" for t in steps)
 
 
 def _draw_forward(ax, timesteps, loss_steps, frame):
@@ -126,9 +149,7 @@ def _draw_forward(ax, timesteps, loss_steps, frame):
         else:
             ax.text(x, Y_OUTPUT + 0.57, "ignored", gid=f"ignored-y{t}", **note)
     first, last = loss_steps[0], loss_steps[-1]
-    names = ", ".join(f"y({t})" for t in loss_steps)
-    if len(loss_steps) > 4 and len(loss_steps) == last - first + 1:  # dots would hide a gap
-        names = f"y({first}),\\ …,\\ y({last})"
+    names = _outputs(loss_steps).replace(" …, ", "\\ …,\\ ")  # mathtext drops plain blanks
     middle = PITCH * (first + last) / 2
     width = max(PITCH * (last - first) + BOX, 2.1)
     words = f"loss $C({names})$"
@@ -231,6 +252,9 @@ def draw_heat_map(values, *, limit=None, rows=None, shown=None, ax: Axes | None 
     if ax is None:
         size = (0.75 * width + 1.6, 0.55 * height + 1.2)
         ax = plt.subplots(figsize=size, layout="constrained")[1]
+        ax.figure.set_label(
+            f"A heat map of {height} × {width} numbers: red above zero, blue below."
+        )
     ax.set_facecolor("#f4f4f4")
     style = {"cmap": "RdBu_r", "aspect": "auto", "interpolation": "nearest"}
     ax.imshow(np.ma.array(values, mask=~shown), vmin=-limit, vmax=limit, **style)
@@ -347,6 +371,10 @@ def draw_running_sum(record: Record) -> Figure:
     axes = lower.subplots(1, timesteps, sharey=True, squeeze=False)[0]
     for ax, values, title in zip(axes, _running_sums(record), titles, strict=True):
         _draw_sum(ax, record, values, title)
+    figure.set_label(
+        f"Heat maps of the states h(t) and the gradients δ(t) of {timesteps} timesteps. "
+        "Below them, the sum of the gradient's terms after each step back, the last step first."
+    )
     plt.close(figure)
     return figure
 

@@ -194,10 +194,36 @@ def test_drawings_go_on_the_axes_that_they_are_given():
     plt.sca(other)
     assert unrolled.draw_unrolled(2, [1], ax=ax) is ax
     assert unrolled.draw_heat_map([[1.0]], ax=ax) is ax
+    assert ax.figure.get_label() == ""
     assert len(plt.get_fignums()) == 1
     assert plt.gca() is other
     assert not other.has_data()
     assert unrolled.draw_heat_map([[1.0]]) is not ax
+
+
+FLOWS = "flows back through the states to the parameters, each arrow as wide as its norm"
+
+
+@pytest.mark.parametrize(
+    ("loss_steps", "changed", "first", "second"),
+    [
+        ([4, 2], {"d_outputs": None}, "y(2), y(4).", ""),
+        (range(5), {"d_outputs": None}, "y(0), …, y(4).", ""),
+        ([2, 3, 4], {}, "y(2), y(3), y(4).", " The gradient enters at y(3), y(4) and {}."),
+        ([2], {"d_outputs": np.zeros(5)}, "y(2).", " The gradient enters at no output and {}."),
+        ([4], {"frame": 0}, "y(4).", " Forward, step 0: x(0) and the initial state make h(0)."),
+    ],
+)
+def test_the_label_of_the_figure_says_what_is_drawn(loss_steps, changed, first, second):
+    ax = draw(5, loss_steps, **({"d_outputs": [0, 0, 0, 2, 4]} | changed))
+    words = f"A recurrent network unrolled over 5 timesteps; the loss uses {first}"
+    assert ax.figure.get_label() == words + second.format(FLOWS)
+
+
+def test_heat_maps_say_what_they_show():
+    assert "of 1 × 2 numbers" in unrolled.draw_heat_map([[1.0, 2.0]]).figure.get_label()
+    label = unrolled.draw_running_sum(RECORD).get_label()
+    assert "states h(t) and the gradients δ(t) of 3 timesteps" in label
 
 
 def test_heat_map_writes_every_number_on_its_color():
