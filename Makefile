@@ -14,11 +14,13 @@ MADE_FROM := $(shell { $(PYTHON) -c 'import sys; print(sys.version, sys.base_pre
 READY := $(VENV)/ready-$(MADE_FROM)
 READY_TO_TEST := $(VENV)/ready-to-test-$(MADE_FROM)
 READY_TO_MUTATE := $(VENV)/ready-to-mutate-$(MADE_FROM)
-PYTEST_OFFLINE := $(BIN)/python tools/offline.py $(BIN)/python -m pytest
+READY_FOR_SETTINGS := $(VENV)/ready-for-settings-$(MADE_FROM)
+PYTEST_OFFLINE := $(BIN)/python tools/offline.py $(BIN)/python -m pytest --mpl
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test notebooks normalize format pictures constraints release address test-colab \
-	test-lowest test-newest test-order test-places test-seeds test-mutants test-audit
+	test-kaggle test-jupyter test-settings test-lowest test-newest test-order test-places \
+	test-seeds test-mutants test-audit
 
 help:
 	@echo "make lab           open the notebooks in JupyterLab"
@@ -28,6 +30,9 @@ help:
 	@echo "make format        format code and notebooks"
 	@echo
 	@echo "make test-colab    each notebook alone in Colab's versions (Python 3.13)"
+	@echo "make test-kaggle   the same in Kaggle's (Python 3.11)"
+	@echo "make test-jupyter  the first lesson alone in a plain Jupyter (Python 3.13)"
+	@echo "make test-settings a reader's settings, exports, digits, each way to install (Python 3.13)"
 	@echo "make test-lowest   every test on the lowest versions supported (Python 3.11)"
 	@echo "make test-newest   every test on the newest versions (Python 3.13)"
 	@echo "make test-order    each section twice, and again after the end"
@@ -61,6 +66,10 @@ $(READY_TO_MUTATE): $(READY_TO_TEST)
 	$(PIP_INSTALL) --editable ".[mutants]"
 	@touch $@
 
+$(READY_FOR_SETTINGS): $(READY_TO_TEST)
+	$(PIP_INSTALL) --editable ".[settings]"
+	@touch $@
+
 lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks
 
@@ -81,9 +90,15 @@ format: $(READY_TO_TEST)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-colab: $(READY_TO_TEST)
-	test -x .venv-colab/bin/python || $(PYTHON313) -m venv .venv-colab
-	COLAB_PYTHON=.venv-colab/bin/python $(BIN)/python -m pytest -s tests/slow/colab.py
+test-colab test-jupyter: PLACE_PYTHON := $(PYTHON313)
+test-kaggle: PLACE_PYTHON := $(PYTHON311)
+test-colab test-kaggle test-jupyter: test-%: $(READY_TO_TEST)
+	test -x .venv-$*/bin/python || $(PLACE_PYTHON) -m venv .venv-$*
+	PLACE=$* $(BIN)/python -m pytest -s tests/slow/alone.py
+
+test-settings: $(READY_FOR_SETTINGS)
+	$(PYTEST_OFFLINE) tests/slow/settings.py tests/slow/digits.py
+	PYTHON313=$(PYTHON313) $(BIN)/python -m pytest tests/slow/installs.py
 
 test-lowest:
 	$(PYTHON311) tools/lowest.py > .lowest.txt
