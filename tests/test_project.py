@@ -24,8 +24,9 @@ needs_make = pytest.mark.skipif(not shutil.which("make"), reason="make is not in
 
 
 def run(*command, cwd=ROOT, **environment):
+    environment = os.environ | environment
     return subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True
+        command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8"
     )
 
 

@@ -49,7 +49,8 @@ def substitute(path: Path, pattern: str, replacement: str) -> None:
 
 def git(*arguments: str) -> str:
     """Run git in the repository, and return what it prints."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     if done.returncode:
         raise SystemExit(f"git {arguments[0]} failed")
     return done.stdout
@@ -59,16 +60,16 @@ def set_address(address: str) -> None:
     """Replace the repository's address by ``address``."""
     if not re.fullmatch(r"[\w-]+/[\w.-]+", address):
         raise SystemExit(f"REPO: expected owner/name, got {address!r}")
-    pattern = rf"(github(?:\.com)?/){re.escape(read_address())}(?![\w-])"
+    pattern = rf"((?:github(?:\.com)?|codespaces\.new|gh)/){re.escape(read_address())}(?![\w-])"
     for path in [ROOT / "pyproject.toml", *documents()]:
         substitute(path, pattern, rf"\g<1>{address}")
 
 
 def set_version(version: str) -> None:
-    """Replace the version in the package, in what the notebooks install, and in the badges."""
+    """Replace the version in the package, in what the lessons and uv install, and in the badges."""
     address, old = re.escape(read_address()), re.escape(read_version())
     for path in documents():
-        substitute(path, rf"({address}(?:@|/blob/))v{old}(?=[/\"\\])", rf"\g<1>v{version}")
+        substitute(path, rf"({address}(?:@|/blob/|/))v{old}(?!\.?\w)", rf"\g<1>v{version}")
     heading = f"## {version} ({datetime.date.today()})"
     substitute(CHANGELOG, r"(?m)^## Unreleased$", f"## Unreleased\n\n{heading}")
     substitute(INIT, r'(__version__ = )".+"', rf'\g<1>"{version}"')
