@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from chapter14.notebook import quiet_import
+
 
 def find_cluster() -> tuple[list[str], int]:
     """Return the addresses of all workers and the index of this one, from TF_CONFIG or Slurm."""
@@ -27,11 +29,14 @@ def find_cluster() -> tuple[list[str], int]:
         os.environ["TF_CONFIG"] = json.dumps(config_from_slurm())
     try:
         config = json.loads(os.environ.get("TF_CONFIG", ""))
+        jobs = list(config["cluster"])
         workers = config["cluster"]["worker"]
         task = config["task"]
         index = task["index"]
     except (ValueError, KeyError, TypeError) as error:
         sys.exit(f"TF_CONFIG: expected JSON with cluster.worker and task.index; {error!r}")
+    if jobs != ["worker"]:
+        sys.exit(f"TF_CONFIG: cluster: expected workers only, got {', '.join(jobs)}")
     listed = isinstance(workers, list) and all(map(is_address, workers))
     if not listed or not workers or len(set(workers)) < len(workers):
         sys.exit(f"TF_CONFIG: cluster.worker: expected a list of distinct host:port, got {workers}")
@@ -42,7 +47,8 @@ def find_cluster() -> tuple[list[str], int]:
 
 def config_from_slurm() -> dict:
     """Return what TF_CONFIG would say, from the variables that `srun` sets for each worker."""
-    import tensorflow as tf
+    with quiet_import():
+        import tensorflow as tf
 
     try:
         # No GPU is assigned here, but a resolver that isn't told of enough asks nvidia-smi.
@@ -50,10 +56,12 @@ def config_from_slurm() -> dict:
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             gpus_per_node=gpus, gpus_per_task=1, auto_set_gpu=False
         )
-    except (KeyError, RuntimeError):
+        cluster = resolver.cluster_spec().as_dict()
+        kind, index = resolver.get_task_info()
+    except (KeyError, RuntimeError, ValueError):
+        index = None
+    if index is None:
         sys.exit("SLURM_PROCID is set, but not the variables of a job step: start it with srun")
-    cluster = resolver.cluster_spec().as_dict()
-    kind, index = resolver.get_task_info()
     return {"cluster": cluster, "task": {"type": kind, "index": index}}
 
 
@@ -100,7 +108,8 @@ def wait_for_chief(workers: list[str], index: int, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         remaining = max(0.1, deadline - time.monotonic())
-        not_there = contextlib.suppress(OSError)  # not yet, or not any longer
+        # Not yet, or not any longer; a UnicodeError says that no host can have that name.
+        not_there = contextlib.suppress(OSError, UnicodeError)
         with not_there, socket.create_connection((host, int(port)), timeout=remaining) as chief:
             chief.sendall(greeting(workers, index))
             if chief.recv(1024) == greeting(workers, 0):
@@ -165,7 +174,9 @@ def load(path: Path, variables: list) -> int:
 
 
 def train(workers: list[str], index: int, options: argparse.Namespace) -> None:
-    import tensorflow as tf
+    with quiet_import():  # so this machine's settings of Keras don't matter
+        import keras  # noqa: F401, for build
+        import tensorflow as tf
 
     from chapter14.mnist import load_mnist
 
@@ -204,6 +215,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=14, help="of the weights and the batches")
     parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for all workers")
     options = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # a worker's log shows errors from C++
     workers, index = find_cluster()
     if options.batch_size < 1 or options.batch_size % len(workers):
         sys.exit(f"--batch-size: expected a multiple of {len(workers)}, got {options.batch_size}")

@@ -34,13 +34,15 @@ def host_and_port(address):
     return host, int(port)
 
 
-def start_all(number, folder):
+def start_all(number, folder, **environment):
     command = [sys.executable, "-O", "-m", "chapter14.train_on_workers", "--folder", folder]
     command += ["--images", "2400", "--epochs", "3", "--seed", "15"]
     workers = free_addresses(number)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    configs = [{"TF_CONFIG": config(workers, index)} for index in range(number)]
-    return [subprocess.Popen(command, env=os.environ | each, **pipes) for each in configs]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    environments = [
+        os.environ | environment | {"TF_CONFIG": config(workers, index)} for index in range(number)
+    ]
+    return [subprocess.Popen(command, env=each, **pipes) for each in environments]
 
 
 def epochs_printed(processes):
@@ -61,8 +63,22 @@ def assert_close(some, others, tolerance):
 
 @pytest.fixture(scope="module")
 def one_worker(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("one")
-    assert epochs_printed(start_all(1, folder)) == ["epoch 1", "epoch 2", "epoch 3"]
+    """The weights that one worker trains, in a place with other settings than usual."""
+    folder = tmp_path_factory.mktemp("ein Ort für sich")
+    settings = {"floatx": "float16", "backend": "torch", "epsilon": 0.1}
+    (folder / "keras.json").write_text(json.dumps(settings), encoding="utf-8")
+    processes = start_all(
+        1,
+        folder,
+        KERAS_HOME=str(folder),
+        KERAS_BACKEND="jax",
+        KERAS_MAX_EPOCHS="1",
+        KERAS_MAX_STEPS_PER_EPOCH="1",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+    )
+    assert epochs_printed(processes) == ["epoch 1", "epoch 2", "epoch 3"]
     return arrays_of(folder / "worker-0.npz")
 
 
@@ -155,6 +171,12 @@ def test_a_worker_gives_up_although_the_chief_still_waits(pool):
     assert workers[2] in chief.result(10)
 
 
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("host", ["no..name", "n" * 70])
+def test_a_host_that_cannot_exist_is_named(host, index):
+    assert f"{host}:2222" in wait([f"{host}:2222", THERE], index, 0.2)
+
+
 OTHER_CLUSTER = train_on_workers.greeting([HERE, THERE], 1)
 
 
@@ -229,6 +251,7 @@ def test_a_cluster_that_is_right(monkeypatch):
         (config([HERE], -1), "task"),
         (config([HERE], "0"), "task"),
         (config([HERE], kind="ps"), "task"),
+        (config([HERE]).replace('"cluster": {', '"cluster": {"chief": ["there:2222"], '), "chief"),
     ],
 )
 def test_a_cluster_that_is_wrong(monkeypatch, text, reason):
@@ -237,12 +260,46 @@ def test_a_cluster_that_is_wrong(monkeypatch, text, reason):
         train_on_workers.find_cluster()
 
 
-def test_slurm_without_srun(monkeypatch):
+STEP = {
+    "SLURM_PROCID": "1",
+    "SLURM_STEP_NUM_TASKS": "2",
+    "SLURM_STEP_NODELIST": "node[1-2]",
+    "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+}
+
+
+def find_cluster_under_slurm(monkeypatch, variables):
     for name in [name for name in os.environ if name.startswith("SLURM_")] + ["TF_CONFIG"]:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SLURM_PROCID", "0")
-    with pytest.raises(SystemExit, match="srun"):
-        train_on_workers.find_cluster()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    try:
+        return train_on_workers.find_cluster()
+    finally:
+        os.environ.pop("TF_CONFIG", None)  # find_cluster has set it
+
+
+def test_slurm_with_srun(monkeypatch):
+    assert find_cluster_under_slurm(monkeypatch, STEP) == (["node1:8888", "node2:8888"], 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict.fromkeys(list(STEP)[1:]),
+        {"SLURM_STEP_NODELIST": None},
+        {"SLURM_STEP_NODELIST": "node[1-"},
+        {"SLURM_STEP_TASKS_PER_NODE": "some"},
+        {"SLURM_STEP_NUM_TASKS": "some"},
+        {"SLURM_STEP_NUM_TASKS": "3"},
+        {"SLURM_PROCID": "first"},
+        {"SLURM_PROCID": "2"},
+    ],
+)
+def test_slurm_without_srun(monkeypatch, wrong):
+    variables = {name: value for name, value in (STEP | wrong).items() if value is not None}
+    with pytest.raises(SystemExit, match=r"SLURM_PROCID is set, .*srun"):
+        find_cluster_under_slurm(monkeypatch, variables)
 
 
 @pytest.mark.parametrize(
@@ -258,4 +315,6 @@ def test_batches_that_cannot_be_made(monkeypatch, tmp_path, option, value):
 
 def test_help_without_docstrings():
     command = [sys.executable, "-OO", "-m", "chapter14.train_on_workers", "--help"]
-    assert "--seed" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert "--seed" in result.stdout
+    assert "Train the classifier on several machines." in result.stdout
