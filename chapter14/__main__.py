@@ -21,7 +21,7 @@ def find_lessons() -> Path:
 def copy_lessons(folder: Path) -> None:
     """Copy each lesson and solution that ``folder`` doesn't have yet."""
     lessons = find_lessons()
-    for source in sorted(lessons.rglob("[0-9]*.ipynb")):
+    for source in [*lessons.glob("*.ipynb"), *lessons.glob("solutions/*.ipynb")]:
         target = folder / source.relative_to(lessons)
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():

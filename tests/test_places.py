@@ -13,6 +13,7 @@ import pytest
 import yaml
 from test_project import pythons_in_the_workflow
 
+import notebooks
 from chapter14 import __main__ as start
 from chapter14 import __version__
 from release import ROOT
@@ -100,6 +101,15 @@ def test_the_files_that_windows_and_macos_test_exist():
     assert all((ROOT / name).is_file() for name in files), files
 
 
+def test_what_jupyter_leaves_beside_the_notebooks_is_no_notebook(tmp_path):
+    names = ["01.ipynb", "solutions/01_solutions.ipynb", ".ipynb_checkpoints/01-checkpoint.ipynb"]
+    paths = [tmp_path / "notebooks" / name for name in names]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert notebooks.find([], tmp_path) == paths[:2]
+
+
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
     """The arguments that JupyterLab would be opened with, in an empty folder."""
@@ -111,7 +121,8 @@ def opened(tmp_path, monkeypatch):
 
 
 def contents(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.ipynb")}
+    paths = [path for path in folder.rglob("*.ipynb") if "checkpoint" not in path.name]
+    return {path.relative_to(folder): path.read_bytes() for path in paths}
 
 
 def test_without_a_clone_the_lessons_are_copied_and_opened(opened, tmp_path, capsys):

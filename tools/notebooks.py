@@ -30,7 +30,8 @@ METADATA = {
 
 def find(prefixes: list[str], root: Path = ROOT) -> list[Path]:
     """Return the notebooks whose names begin with one of ``prefixes``; without any, all."""
-    paths = sorted((root / "notebooks").rglob("[0-9]*.ipynb"))
+    folders = root / "notebooks", root / "notebooks" / "solutions"  # and not Jupyter's checkpoints
+    paths = [path for folder in folders for path in sorted(folder.glob("[0-9]*.ipynb"))]
     chosen = [path for path in paths if not prefixes or path.name.startswith(tuple(prefixes))]
     if not chosen:
         raise SystemExit(f"no notebook begins with {' or '.join(prefixes)}")
