@@ -32,7 +32,7 @@ help:
 	@echo "make test-colab    each notebook alone in Colab's versions (Python 3.13)"
 	@echo "make test-kaggle   the same in Kaggle's (Python 3.11)"
 	@echo "make test-jupyter  the first lesson alone in a plain Jupyter (Python 3.13)"
-	@echo "make test-settings a reader's settings, exports, digits, each way to install (Python 3.13)"
+	@echo "make test-settings a reader's settings, exports, digits, memory, each way to install"
 	@echo "make test-lowest   every test on the lowest versions supported (Python 3.11)"
 	@echo "make test-newest   every test on the newest versions (Python 3.13)"
 	@echo "make test-order    each section twice, and again after the end"
@@ -97,7 +97,7 @@ test-colab test-kaggle test-jupyter: test-%: $(READY_TO_TEST)
 	PLACE=$* $(BIN)/python -m pytest -s tests/slow/alone.py
 
 test-settings: $(READY_FOR_SETTINGS)
-	$(PYTEST_OFFLINE) tests/slow/settings.py tests/slow/digits.py
+	$(PYTEST_OFFLINE) tests/slow/settings.py tests/slow/digits.py tests/slow/memory.py
 	PYTHON313=$(PYTHON313) $(BIN)/python -m pytest tests/slow/installs.py
 
 test-lowest:
