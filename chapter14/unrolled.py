@@ -102,8 +102,8 @@ def draw_unrolled(
 
 def _describe(timesteps, loss_steps, d_outputs, frame):
     """Return the alternative text of ``draw_unrolled``."""
-    unrolled = f"A recurrent network unrolled over {timesteps} timesteps"
-    words = f"{unrolled}; the loss uses {_outputs(sorted(loss_steps))}."
+    words = f"A recurrent network unrolled over {timesteps} timesteps, "
+    words += f"whose loss uses {_outputs(sorted(loss_steps))} alone."
     if frame is not None:
         return f"{words} {_describe_frame(frame, timesteps)}."
     if d_outputs is not None:

@@ -207,16 +207,16 @@ FLOWS = "flows back through the states to the parameters, each arrow as wide as 
 @pytest.mark.parametrize(
     ("loss_steps", "changed", "first", "second"),
     [
-        ([4, 2], {"d_outputs": None}, "y(2), y(4).", ""),
-        (range(5), {"d_outputs": None}, "y(0), …, y(4).", ""),
-        ([2, 3, 4], {}, "y(2), y(3), y(4).", " The gradient enters at y(3), y(4) and {}."),
-        ([2], {"d_outputs": np.zeros(5)}, "y(2).", " The gradient enters at no output and {}."),
-        ([4], {"frame": 0}, "y(4).", " Forward, step 0: x(0) and the initial state make h(0)."),
+        ([4, 2], {"d_outputs": None}, "y(2), y(4)", ""),
+        (range(5), {"d_outputs": None}, "y(0), …, y(4)", ""),
+        ([2, 3, 4], {}, "y(2), y(3), y(4)", " The gradient enters at y(3), y(4) and {}."),
+        ([2], {"d_outputs": np.zeros(5)}, "y(2)", " The gradient enters at no output and {}."),
+        ([4], {"frame": 0}, "y(4)", " Forward, step 0: x(0) and the initial state make h(0)."),
     ],
 )
 def test_the_label_of_the_figure_says_what_is_drawn(loss_steps, changed, first, second):
     ax = draw(5, loss_steps, **({"d_outputs": [0, 0, 0, 2, 4]} | changed))
-    words = f"A recurrent network unrolled over 5 timesteps; the loss uses {first}"
+    words = f"A recurrent network unrolled over 5 timesteps, whose loss uses {first} alone."
     assert ax.figure.get_label() == words + second.format(FLOWS)
 
 
