@@ -143,6 +143,9 @@ def recurrent_muon(learning_rate, weight_decay=None, global_clipnorm=None):
     """
     import keras
 
+    if not hasattr(keras.optimizers, "Muon"):
+        raise ImportError(f"Muon needs Keras 3.13 or newer, and this is Keras {keras.__version__}.")
+
     class RecurrentMuon(keras.optimizers.Muon):
         def update_step(self, gradient, variable, learning_rate):
             factor = 0.4 if "recurrent_kernel" in variable.name else 1.0

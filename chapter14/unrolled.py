@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrow, FancyArrowPatch, FancyBboxPatch
 
@@ -195,7 +196,7 @@ def _box(ax, name, x, y, width, height, words, color, pale=False, dashed=False, 
         width - 2 * pad,
         height - 2 * pad,
         boxstyle=f"round,pad={pad},rounding_size=0.16",
-        facecolor="white" if pale or dashed else (color, 0.13),
+        facecolor="white" if pale or dashed else to_rgba(color, 0.13),
         edgecolor=FAINT if pale else color,
         linestyle=(0, (3, 2.5)) if dashed else "-",
         linewidth=4 if thick else 1.5,

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-DEFINITIONS = ("def build_classifier(", "def warmup_cosine(", "recipe = {", "def train(")
+DEFINITIONS = (
+    "epochs = ",
+    "def build_classifier(",
+    "def warmup_cosine(",
+    "recipe = {",
+    "def train(",
+)
 
 
 @pytest.fixture

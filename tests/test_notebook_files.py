@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import html
 import json
 import re
 
@@ -18,7 +19,7 @@ SCRIPT = re.compile(
 )
 UNSAFE_LOADING = re.compile(
     r"\b(c?pickle|cloudpickle|dill|marshal|shelve|joblib|read_pickle|torch\.load"
-    r"|saved_model\.load|load_weights|enable_unsafe_deserialization)\b"
+    r"|saved_model\.load|load_weights(?!\(weights_path\))|enable_unsafe_deserialization)\b"
     r"|allow_pickle=True|safe_mode=False|from numpy import .*\bload\b"
     r"|\b(np|numpy)\.load\((?!.*allow_pickle=False)|load_model\((?!.*safe_mode=True)"
 )
@@ -63,6 +64,23 @@ def test_nothing_red(notebook):
     for output in outputs(notebook):
         assert output.output_type != "error"
         assert output.get("name") != "stderr", output.text
+
+
+def test_outputs_are_of_kinds_that_every_place_shows(notebook):
+    kinds = {kind for output in outputs(notebook) for kind in output.get("data", {})}
+    assert kinds <= {"image/png", "text/html", "text/plain"}
+
+
+def test_each_picture_has_alternative_text(notebook):
+    shown = [output.get("data", {}) for output in outputs(notebook)]
+    pictures = [data for data in shown if "image/png" in data]
+    assert pictures
+    for picture in pictures:
+        [text] = re.findall(r'^<img alt="([^"]{20,})" src=', picture["text/html"])
+        assert html.unescape(text) == picture["text/plain"]
+    page, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
+    assert len(re.findall('<img alt="[^"]+" src="data:image/png', page)) == len(pictures)
+    assert "No description" not in page
 
 
 def test_no_script_in_a_stored_output(notebook):

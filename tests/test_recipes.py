@@ -219,3 +219,9 @@ def test_the_weights_of_the_record_are_those_of_its_first_seed():
     _, _, (X_test, y_test) = load_mnist()
     accuracy = (np.argmax(model(X_test), axis=1) == y_test).mean()
     assert accuracy == pytest.approx(load_results("record")["test"][0], abs=0.0003)
+
+
+def test_a_keras_without_muon_gets_a_sentence(monkeypatch):
+    monkeypatch.delattr(keras.optimizers, "Muon")
+    with pytest.raises(ImportError, match=r"Muon needs Keras 3\.13 or newer, and this is Keras 3"):
+        build(RECIPES["fast"])
