@@ -151,7 +151,7 @@ def test_a_failure_to_fetch_leaves_one_clear_message(missing, folder, monkeypatc
         client_of(notebook, folder, python=PYTHON).execute()
     [error] = [o for o in notebook.cells[0].outputs if o.output_type == "error"]
     assert error.ename == "ImportError"
-    assert "Check that pip and git are installed" in error.evalue
+    assert "It needs Python 3.11 to 3.13, pip, git, GitHub, and PyPI" in error.evalue
     printed = "".join(o.text for o in notebook.cells[0].outputs if o.output_type == "stream")
     assert len(printed.splitlines()) <= 12, printed
     monkeypatch.delenv("PIP_NO_INDEX", raising=False)  # the cure

@@ -10,7 +10,8 @@ from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
+FOLDERS = ROOT / "notebooks", ROOT / "notebooks" / "solutions"  # and not Jupyter's checkpoints
+NOTEBOOKS = [path for folder in FOLDERS for path in sorted(folder.glob("[0-9]*.ipynb"))]
 
 
 def client_of(notebook, folder, *, python=sys.executable, wrapper=()) -> NotebookClient:
