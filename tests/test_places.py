@@ -11,12 +11,12 @@ import sys
 import nbformat
 import pytest
 import yaml
-from test_project import pythons_in_the_workflow
 
 import notebooks
 from chapter14 import __main__ as start
 from chapter14 import __version__
 from release import ROOT
+from test_project import pythons_in_the_workflow
 
 DEVCONTAINER = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
 # Of the schema at containers.dev, which no Python package carries; it allows no other keys.
