@@ -104,25 +104,19 @@ def normalize_in_place(path: Path) -> None:
 def find_pictures(root: Path = ROOT) -> dict[str, bytes]:
     """Return the content of images/, by file name.
 
-    A code cell tagged ``picture-NAME`` gives NAME.svg if its output is SVG, otherwise NAME.png. So
-    a picture in the README is the one that the notebook shows.
+    A code cell tagged ``picture-NAME`` gives NAME.png. So a picture in the README is the one that
+    the notebook shows.
     """
     pictures = {}
     for path in find([], root):
         for cell in nbformat.read(path, as_version=4).cells:
             for tag in cell.metadata.get("tags", []):
                 if tag.startswith("picture-"):
-                    pictures |= _pictures_of(cell, tag.removeprefix("picture-"))
+                    name = f"{tag.removeprefix('picture-')}.png"
+                    data = [output.get("data", {}) for output in cell.outputs]
+                    [png] = [kinds["image/png"] for kinds in data if "image/png" in kinds]
+                    pictures[name] = base64.b64decode(png)
     return pictures
-
-
-def _pictures_of(cell: nbformat.NotebookNode, name: str) -> dict[str, bytes]:
-    for data in (output.get("data", {}) for output in cell.outputs):
-        if "image/svg+xml" in data:
-            return {f"{name}.svg": data["image/svg+xml"].encode()}
-        if "image/png" in data:
-            return {f"{name}.png": base64.b64decode(data["image/png"])}
-    return {}
 
 
 def write_pictures() -> None:
