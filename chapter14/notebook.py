@@ -97,8 +97,9 @@ def use_style() -> None:
     with the text of ``describe_figure``, and as PNG for places that show no HTML.
 
     Example:
-        >>> use_style()
-        >>> plt.rcParams["image.origin"]
+        >>> with plt.rc_context({"image.origin": "lower"}):
+        ...     use_style()
+        ...     plt.rcParams["image.origin"]
         'upper'
     """
     shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
