@@ -13,6 +13,7 @@ import papermill
 import pypandoc
 import pytest
 
+import notebooks
 from kernels import NOTEBOOKS, client_of, red, without_outputs
 
 READERS = {
@@ -43,13 +44,6 @@ def kinds(notebook):
     ]
 
 
-def without_widgets(notebook):
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if "widget-view" not in str(o.get("data", ""))]
-    return notebook
-
-
 @pytest.fixture
 def reader(request, tmp_path, monkeypatch):
     """The settings of one reader, in the environment and in files."""
@@ -73,7 +67,8 @@ def test_a_lesson_under_a_readers_settings(path, reader):
     notebook = without_outputs(path)
     client_of(notebook, path.parent).execute()
     assert red(notebook) == ""
-    assert kinds(without_widgets(notebook)) == kinds(nbformat.read(path, as_version=4))
+    notebooks.normalize(notebook)
+    assert kinds(notebook) == kinds(nbformat.read(path, as_version=4))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
