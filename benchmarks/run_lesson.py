@@ -35,20 +35,19 @@ SHIFTS = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}  # ro
 ORDER_1, ORDER_2 = (np.random.default_rng(seed).permutation(28) for seed in (14, 15))
 EVEN_ODD = np.r_[0:28:2, 1:28:2]
 BLOCKS = np.r_[14:21, 0:7, 21:28, 7:14]
-JOINT_LIMIT = math.sqrt(6 / (28 + 150 + 150))  # Glorot's, of one 178 by 150 matrix
-JOINT = {
-    f"{weights}_initializer": keras.initializers.RandomUniform(-JOINT_LIMIT, JOINT_LIMIT)
-    for weights in ("kernel", "recurrent")
-}
 TANH = {"activation": "tanh", "recurrent_initializer": "orthogonal"}
-PLAIN = {
-    "layer": TANH,
-    "batch_size": 150,
-    "epochs": 3,
-    "peak": 0.001,
-    "cosine": False,
-    "global_clipnorm": None,
-}
+
+
+def joint_glorot(shape, dtype=None):
+    """Return initial weights in Glorot's range for one 178 by 150 matrix, the book's."""
+    limit = math.sqrt(6 / (28 + 150 + 150))
+    return keras.random.uniform(shape, -limit, limit, dtype)
+
+
+JOINT = TANH | {"kernel_initializer": joint_glorot, "recurrent_initializer": joint_glorot}
+LESSON = {"batch_size": 250, "epochs": 6, "peak": 0.002, "warmup": 1, "global_clipnorm": 1.0}
+CONSTANT = {"warmup": None}
+PLAIN = CONSTANT | {"batch_size": 150, "epochs": 3, "peak": 0.001, "global_clipnorm": None}
 
 
 def rnn(units=150, every_row=False, **options):
@@ -81,35 +80,19 @@ class MeasuredAdam(keras.optimizers.Adam):
         super().apply(grads, trainable_variables)
 
 
-def fit(
-    model,
-    X,
-    y,
-    *,
-    batch_size=250,
-    epochs=6,
-    peak=0.002,
-    warmup=1,
-    cosine=True,
-    global_clipnorm=1.0,
-    loss="sparse_categorical_crossentropy",
-    sample_weight=None,
-):
+def fit(model, X, y, weights=None, loss="sparse_categorical_crossentropy", **changes):
     """Train with the lesson's recipe or a change of it; return gradient norms (epochs, steps)."""
+    recipe = LESSON | changes
+    epochs, batch_size, learning_rate = recipe["epochs"], recipe["batch_size"], recipe["peak"]
     steps = len(X) // batch_size
-    digits = steps * batch_size
-    schedule = warmup_cosine(peak, warmup / epochs, epochs * steps) if cosine else peak
-    optimizer = MeasuredAdam(schedule, global_clipnorm=global_clipnorm)
+    if recipe["warmup"] is not None:
+        learning_rate = warmup_cosine(learning_rate, recipe["warmup"] / epochs, epochs * steps)
+    optimizer = MeasuredAdam(learning_rate, global_clipnorm=recipe["global_clipnorm"])
     optimizer.norms = tf.Variable(tf.zeros(epochs * steps))
     model.compile(optimizer, loss=loss, steps_per_execution=math.gcd(55, steps))
-    model.fit(
-        X[:digits],
-        y[:digits],
-        batch_size=batch_size,
-        epochs=epochs,
-        sample_weight=None if sample_weight is None else sample_weight[:digits],
-        verbose=0,
-    )
+    whole = slice(steps * batch_size)  # no partial batch
+    weights = None if weights is None else weights[whole]
+    model.fit(X[whole], y[whole], batch_size, epochs, verbose=0, sample_weight=weights)
     return optimizer.norms.numpy().reshape(epochs, steps)
 
 
@@ -123,9 +106,9 @@ def answers(model, X, y):
     }
 
 
-def ablation(train, valid, layer=None, **changes):
+def ablation(layer, train, valid, **changes):
     """Return a changed recipe's answers, and per epoch how large its gradients are."""
-    model = classifier(rnn(**layer or {}))
+    model = classifier(rnn(**layer))
     norms = fit(model, *train, **changes)
     return answers(model, *valid) | {
         "norm_above_1": np.mean(norms > 1, axis=1).tolist(),
@@ -152,7 +135,7 @@ def rows(train, valid, every_row=False, last_row=1.0, epochs=6):
             labels = np.repeat(y[:, None], 28, axis=1)
             weights = np.full((len(y), 28), (28 - last_row) / 27, np.float32)
             weights[:, 27] = last_row
-        fit(model, X, labels, epochs=epochs, sample_weight=weights)
+        fit(model, X, labels, weights, epochs=epochs)
     reader = keras.Sequential([keras.Input((28, 28)), rnn(every_row=True)])
     reader.set_weights(layer.get_weights())
     states = reader.predict(X[:PROBED_DIGITS], batch_size=500, verbose=0)
@@ -199,7 +182,7 @@ def shifted(X, down, right):
     return padded[:, 3 - down : 31 - down, 3 - right : 31 - right]
 
 
-def shifts(train, valid, layers, **changes):
+def shifts(layers, train, valid, **changes):
     """Return a network's answers, and its accuracies on digits shifted by 1 to 3 pixels."""
     model = classifier(*layers())
     fit(model, *train, **changes)
@@ -212,12 +195,12 @@ def shifts(train, valid, layers, **changes):
     return result
 
 
-def exercise(train, valid, arrange=np.asarray, layers=lambda: [rnn()], **changes):
+def exercise(arrange, train, valid, layers=lambda: [rnn()]):
     """Return the answers of a network that gets the digits in another arrangement."""
     (X, y), (X_valid, y_valid) = train, valid
     X, X_valid = arrange(X), arrange(X_valid)
     model = classifier(*layers(), steps=X.shape[1])
-    fit(model, X, y, **changes)
+    fit(model, X, y)
     return answers(model, X_valid, y_valid) | {"parameters": model.count_params()}
 
 
@@ -233,7 +216,7 @@ def masked():
     return [keras.layers.Masking(mask_value=-1.0), rnn()]
 
 
-def next_row(train, valid, hidden):
+def next_row(hidden, train, valid):
     """Return the loss of a network that predicts row t+1 from row t and what it remembers."""
     X, X_valid = train[0], valid[0]
     output_layer = keras.layers.Dense(28, activation="sigmoid")
@@ -269,20 +252,20 @@ def floor(train, valid):
 
 MEASUREMENTS = {
     "ablation": {
-        "lesson": ablation,
-        "constant-0.002": partial(ablation, cosine=False),
-        "constant-0.001": partial(ablation, cosine=False, peak=0.001),
-        "tanh-orthogonal": partial(ablation, layer=TANH),
-        "relu-orthogonal": partial(ablation, layer={"recurrent_initializer": "orthogonal"}),
-        "tanh-identity": partial(ablation, layer={"activation": "tanh"}),
-        "no-warmup": partial(ablation, warmup=0),
-        "no-clipping": partial(ablation, global_clipnorm=None),
-        "batch-150": partial(ablation, batch_size=150),
-        "batch-150-root": partial(ablation, batch_size=150, peak=0.002 * math.sqrt(150 / 250)),
-        "plain-3": partial(ablation, **PLAIN),
-        "plain-3-joint": partial(ablation, **PLAIN | {"layer": TANH | JOINT}),
-        "plain-6": partial(ablation, **PLAIN | {"epochs": 6}),
-        "clipping-10": partial(ablation, global_clipnorm=10.0),
+        "lesson": partial(ablation, {}),
+        "constant-0.002": partial(ablation, {}, **CONSTANT),
+        "constant-0.001": partial(ablation, {}, **CONSTANT, peak=0.001),
+        "tanh-orthogonal": partial(ablation, TANH),
+        "relu-orthogonal": partial(ablation, {"recurrent_initializer": "orthogonal"}),
+        "tanh-identity": partial(ablation, {"activation": "tanh"}),
+        "no-warmup": partial(ablation, {}, warmup=0),
+        "no-clipping": partial(ablation, {}, global_clipnorm=None),
+        "batch-150": partial(ablation, {}, batch_size=150),
+        "batch-150-root": partial(ablation, {}, batch_size=150, peak=0.002 * math.sqrt(150 / 250)),
+        "plain-3": partial(ablation, TANH, **PLAIN),
+        "plain-3-joint": partial(ablation, JOINT, **PLAIN),
+        "plain-6": partial(ablation, TANH, **PLAIN | {"epochs": 6}),
+        "clipping-10": partial(ablation, {}, global_clipnorm=10.0),
     },
     "rows": {
         "last-row": rows,
@@ -294,34 +277,29 @@ MEASUREMENTS = {
     },
     "pixels": {"pixels": pixels},
     "cnn": {
-        **{
-            f"rnn-{peak}": partial(shifts, layers=lambda: [rnn()], peak=peak)
-            for peak in (0.001, 0.002, 0.004)
-        },
-        **{
-            f"cnn-{peak}": partial(shifts, layers=cnn, peak=peak)
-            for peak in (0.001, 0.002, 0.004, 0.008, 0.016)
-        },
+        f"{name}-{peak}": partial(shifts, layers, peak=peak)
+        for name, layers in {"rnn": lambda: [rnn()], "cnn": cnn}.items()
+        for peak in (0.001, 0.002, 0.004, 0.008, 0.016)
     },
     "exercises": {
-        "columns": partial(exercise, arrange=lambda X: X.transpose(0, 2, 1)),
-        "bottom-up": partial(exercise, arrange=lambda X: X[:, ::-1]),
-        "order-1": partial(exercise, arrange=lambda X: X[:, ORDER_1]),
-        "order-2": partial(exercise, arrange=lambda X: X[:, ORDER_2]),
-        "even-odd": partial(exercise, arrange=lambda X: X[:, EVEN_ODD]),
-        "blocks": partial(exercise, arrange=lambda X: X[:, BLOCKS]),
-        "order-1-tanh": partial(
-            exercise, arrange=lambda X: X[:, ORDER_1], layers=lambda: [rnn(**TANH)]
+        "columns": partial(exercise, lambda X: X.transpose(0, 2, 1)),
+        "bottom-up": partial(exercise, lambda X: X[:, ::-1]),
+        "order-1": partial(exercise, lambda X: X[:, ORDER_1]),
+        "order-2": partial(exercise, lambda X: X[:, ORDER_2]),
+        "even-odd": partial(exercise, lambda X: X[:, EVEN_ODD]),
+        "blocks": partial(exercise, lambda X: X[:, BLOCKS]),
+        "order-1-tanh": partial(exercise, lambda X: X[:, ORDER_1], layers=lambda: [rnn(**TANH)]),
+        "two-layers": partial(
+            exercise, np.asarray, layers=lambda: [rnn(90, every_row=True), rnn(90)]
         ),
-        "two-layers": partial(exercise, layers=lambda: [rnn(90, every_row=True), rnn(90)]),
-        "masked": partial(exercise, arrange=cut, layers=masked),
-        "unmasked": partial(exercise, arrange=cut),
-        "masked-60": partial(exercise, arrange=partial(cut, steps=60), layers=masked),
-        "unmasked-60": partial(exercise, arrange=partial(cut, steps=60)),
+        "masked": partial(exercise, cut, layers=masked),
+        "unmasked": partial(exercise, cut),
+        "masked-60": partial(exercise, partial(cut, steps=60), layers=masked),
+        "unmasked-60": partial(exercise, partial(cut, steps=60)),
     },
     "next_row": {
-        "rnn": partial(next_row, hidden=lambda: rnn(every_row=True)),
-        "memoryless": partial(next_row, hidden=lambda: keras.layers.Dense(150, activation="relu")),
+        "rnn": partial(next_row, lambda: rnn(every_row=True)),
+        "memoryless": partial(next_row, lambda: keras.layers.Dense(150, activation="relu")),
         "mean-digit": mean_digit,
         "pixel-above": pixel_above,
         "floor": floor,
