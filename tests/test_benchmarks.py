@@ -16,7 +16,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import cost_growth
 import epoch_time
 import implementations
+import run_lesson
 import run_recipe
+
+from chapter14.notebook import quiet_import
+
+with quiet_import():
+    import keras
+    import tensorflow as tf
 
 
 def test_a_recipe_becomes_a_line_and_a_file_of_weights(tmp_path, monkeypatch, capsys):
@@ -85,3 +92,112 @@ def test_the_growth_of_cost_has_a_slope_per_axis():
             assert [point["size"] for point in points] == sizes_of[name][axis]
             times = [point["milliseconds"] for point in points]
             assert row["slope"] == pytest.approx(cost_growth.slope(sizes_of[name][axis], times))
+
+
+TINY = {
+    "ablation": "no-warmup",
+    "rows": "half-on-last-row",
+    "pixels": "pixels",
+    "cnn": "cnn-0.002",
+    "exercises": "masked-60",
+    "next_row": "memoryless",
+}
+
+
+@pytest.mark.parametrize("results", run_lesson.MEASUREMENTS)
+def test_a_lesson_s_measurement_is_a_line_and_is_not_repeated(results, tmp_path, monkeypatch):
+    def main(*seeds):
+        arguments = ["--results", results, "--recipe", TINY[results], "--seeds", *seeds]
+        monkeypatch.setattr(sys, "argv", ["run_lesson.py", *arguments])
+        run_lesson.main()
+        lines = (tmp_path / f"{results}.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    digits = [(X[:500], y[:500]) for X, y in load_mnist()]
+    monkeypatch.setattr(run_lesson, "load_mnist", lambda: [*digits[:2], None])  # no test set
+    monkeypatch.setattr(run_lesson, "RESULTS_FOLDER", tmp_path)
+    first = main("6")
+    assert [(line["recipe"], line["seed"]) for line in first] == [(TINY[results], 6)]
+    monkeypatch.setattr(run_lesson, "run", lambda results, name, seed: {"seconds": seed})
+    assert main("6", "7") == [*first, {"seconds": 7}]
+    assert list(first[0]) == list(load_results(results))
+
+
+def test_the_norms_are_those_of_the_gradients_before_clipping():
+    X, y = (array[:500] for array in load_mnist()[0])
+    model = run_lesson.classifier(run_lesson.rnn())
+    weights = model.get_weights()
+    norms = run_lesson.fit(model, X, y, batch_size=500, epochs=1, warmup=0)
+    model.set_weights(weights)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, model(X)))
+    norm = tf.linalg.global_norm(tape.gradient(loss, model.trainable_variables))
+    assert norms == pytest.approx(np.array([[norm]]), rel=1e-4)
+    assert norm > 1
+
+
+def test_a_probe_reads_what_is_linear_in_the_states():
+    X, y = load_mnist()[1]
+    outputs = np.eye(10)[y] @ np.random.default_rng(1).normal(size=(10, 20))
+    assert run_lesson.probe(outputs[:400], y[:400], outputs[400:], y[400:]) == 1
+    assert run_lesson.probe(X[:400, 0], y[:400], X[400:, 0], y[400:]) < 0.2  # an empty row
+
+
+def test_multiply_adds_are_what_tensorflow_counts():
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
+    for layers in ([run_lesson.rnn()], run_lesson.cnn()):
+        model = run_lesson.classifier(*layers)
+        graph = tf.function(model).get_concrete_function(tf.TensorSpec((1, 28, 28))).graph
+        counted = profiler.profile(graph, options=options).total_float_ops
+        assert 2 * run_lesson.multiply_adds(model) == pytest.approx(counted, rel=0.06)
+
+
+def test_shifted_digits_get_paper_at_the_edge():
+    X = load_mnist()[1][0][:5]
+    assert np.array_equal(run_lesson.shifted(X, 0, 0), X)
+    moved = run_lesson.shifted(X, 2, -3)
+    assert np.array_equal(moved[:, 2:, :-3], X[:, :-2, 3:])
+    assert not moved[:, :2].any()
+    assert not moved[:, :, -3:].any()
+
+
+def test_the_orders_hold_every_row_once():
+    orders = ["ORDER_1", "ORDER_2", "EVEN_ODD", "BLOCKS"]
+    for order in orders:
+        assert sorted(getattr(run_lesson, order)) == list(range(28))
+        assert list(getattr(run_lesson, order)) != list(range(28))
+    X = load_mnist()[1][0]
+    lengths = 28 - (run_lesson.cut(X)[:, :, 0] == -1).sum(axis=1)
+    assert set(lengths) == set(range(14, 29))
+    assert np.array_equal((run_lesson.cut(X, 60)[:, :, 0] == -1).sum(axis=1), 60 - lengths)
+
+
+@pytest.mark.parametrize("results", run_lesson.MEASUREMENTS)
+def test_committed_measurements_of_the_lesson(results):
+    digits = len(load_mnist()[1][1])
+    columns = load_results(results)
+    assert set(columns["recipe"]) == set(run_lesson.MEASUREMENTS[results])
+    for name in set(columns["recipe"]):
+        seeds = columns["seed"][columns["recipe"] == name]
+        assert sorted(seeds) == list(range(1, len(seeds) + 1))
+    assert all("cores" in machine for machine in columns["machine"])
+    for wrong, accuracy in zip(
+        columns.get("wrong", []), columns.get("validation", []), strict=True
+    ):
+        assert accuracy == pytest.approx(1 - len(wrong) / digits)
+        assert set(wrong) <= set(range(digits))
+    for name in {"accuracy", "probe", "confidence", "norm_above_1"} & set(columns):
+        values = np.hstack(list(columns[name]))
+        assert values.min() >= 0
+        assert values.max() <= 1
+
+
+def test_the_lesson_s_network_is_the_same_in_each_file():
+    ablation, rows, cnn = (load_results(name) for name in ("ablation", "rows", "cnn"))
+    for seed in rows["seed"][rows["recipe"] == "last-row"]:
+        first = ablation["wrong"][(ablation["recipe"] == "lesson") & (ablation["seed"] == seed)][0]
+        third = cnn["wrong"][(cnn["recipe"] == "rnn-0.002") & (cnn["seed"] == seed)][0]
+        by_row = rows["accuracy"][(rows["recipe"] == "last-row") & (rows["seed"] == seed)][0]
+        assert first == third
+        assert by_row[27] == pytest.approx(1 - len(first) / len(load_mnist()[1][1]))
