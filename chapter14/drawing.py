@@ -33,7 +33,7 @@ def to_mnist(drawing) -> np.ndarray:
     - a digit that touches something as dark, or strokes with wide gaps between them on such paper
     - a sheet that covers only a part of the photo, or is seen at an angle
     - a digit smaller than about 1% of a photo's longer side
-    - a few digits in a hundred below about 10 pixels, which are too few to tell them apart
+    - a few digits in a hundred below 12 pixels, which are too few to tell them apart
 
     A blank sheet isn't empty if a dark edge or a sharp shadow crosses it, because that may be ink.
 
@@ -141,7 +141,7 @@ def _heaviest(ink: np.ndarray, noise: float) -> np.ndarray:
 def _without_specks(ink: np.ndarray) -> np.ndarray:
     """Return ink without specks, and without a dark edge if there's a drawing beside it."""
     parts = _parts(ink > FAINT)
-    weight = np.bincount(parts.ravel(), ink.ravel())
+    weight = np.bincount(parts.ravel(), (ink * (parts > 0)).ravel())
     drop = weight < 0.01 * weight.max()
     edge = _along_a_side(parts, 0.9)
     if not (drop | edge).all():

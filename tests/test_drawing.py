@@ -312,6 +312,18 @@ def test_blank_paper_is_empty():
         assert not to_mnist(form(blank, rng)).any(), name
 
 
+def test_two_bars_on_paper_of_two_grays_half_a_level_off_the_median_are_ink():
+    drawing = np.full((20, 20), 100, np.uint8)
+    drawing[:, 10:] = 101
+    drawing[0], drawing[-1] = 0, 255
+    assert sides(to_mnist(drawing)) == (20, 20)
+
+
+def test_16_bits_of_gray_are_not_clipped():
+    gray = 257 * canvas(SEVEN, ink=100, paper=200).astype(np.uint16)  # all of it above 255
+    assert np.allclose(to_mnist(Image.fromarray(gray)), to_mnist(canvas(SEVEN)), atol=1e-5)
+
+
 def test_what_cannot_be_read_gets_a_sentence():
     with pytest.raises(TypeError, match="expected a PIL image of 8 or 16 bits"):
         to_mnist(Image.new("F", (28, 28)))
