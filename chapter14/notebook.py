@@ -162,8 +162,13 @@ def _describe_panel(ax) -> list[str]:
     return [*titles, ", ".join(f"{axis}: {label}" for axis, label in labels if label)]
 
 
-def _usable_cores() -> int:
-    """Return how many cores this process may use, which can be fewer than the machine has."""
+def usable_cores() -> int:
+    """Return how many cores this process may use, which can be fewer than the machine has.
+
+    Example:
+        >>> usable_cores() >= 1
+        True
+    """
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
@@ -185,7 +190,7 @@ def describe_runtime() -> str:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unnamed")
         device = f"GPU ({name})" if len(gpus) == 1 else f"{len(gpus)} GPUs ({name})"
     else:
-        cores = _usable_cores()
+        cores = usable_cores()
         device = f"CPU ({cores} core{'s' if cores > 1 else ''})"
     return (
         f"{device} · Python {platform.python_version()} · TensorFlow {tf.__version__} · "

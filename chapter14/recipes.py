@@ -119,7 +119,7 @@ def build(recipe: Recipe, images: int = 55_000):
                 recurrent_initializer=recipe.recurrent_initializer,
                 unroll=True,
             ),
-            keras.layers.Dense(10, activation="softmax", name="dense"),
+            keras.layers.Dense(10, activation="softmax", name="dense", dtype="float32"),
         ]
     )
     model.compile(

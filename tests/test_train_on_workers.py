@@ -180,7 +180,9 @@ def test_a_host_that_cannot_exist_is_named(host, index):
 OTHER_CLUSTER = train_on_workers.greeting([HERE, THERE], 1)
 
 
-@pytest.mark.parametrize("message", [b"", b"\x00\x01", bytes(10_000), OTHER_CLUSTER])
+@pytest.mark.parametrize(
+    "message", [b"", b"\x00\x01", b"1", b"GET / HTTP/1.1\r\n\r\n", bytes(10_000), OTHER_CLUSTER]
+)
 def test_strangers_neither_count_nor_hold_the_meeting_up(pool, message):
     workers = free_addresses(2)
     chief = pool.submit(wait, workers, 0, 1)
