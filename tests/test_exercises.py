@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from chapter14.exercises import check, digest_of
+from chapter14.exercises import HINTS, check, digest_of
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
@@ -59,6 +59,17 @@ def test_an_open_answer_passes_and_a_wrong_one_fails(lesson, capsys):
             for answer in WRONG:
                 with pytest.raises(AssertionError, match=r"\w"):
                     exec(call, {"check": check, "answer": answer})
+
+
+def test_the_first_lesson_shows_its_hints_only_after_a_wrong_answer():
+    for path in (LESSONS[0], solution_of(LESSONS[0])):
+        text = "\n".join([*cells(path, "code"), *cells(path, "markdown")])
+        assert check_calls(path).keys() == HINTS.keys()
+        for digest, call in check_calls(path).items():
+            assert HINTS[digest] not in text
+            with pytest.raises(AssertionError) as refused:
+                exec(call, {"check": check, "answer": 0.5})
+            assert str(refused.value) == HINTS[digest]
 
 
 @pytest.mark.parametrize(
