@@ -115,6 +115,18 @@ def test_a_gradient_arrow_is_as_wide_as_its_norm_on_one_scale(size):
         assert np.ptp(shaft) == pytest.approx(0.4 * norm / 5), name
 
 
+def test_what_lands_on_each_parameter_is_written_beside_one_arrow():
+    parts = {"kernel": np.array([0, 3.0, 3, 3, 3]), "bias": np.array([1.0, 4, 0, 4, 4])}
+    ax = draw(landing=parts)
+    whole = draw(landing=[1, 5, 3, 5, 5])
+    for t, numbers in enumerate([("0.00", "1.00"), ("3.00", "4.00"), ("3.00", "0.00")]):
+        name = f"h{t}-parameters"
+        words = find(ax, f"norm-{name}").get_text()
+        assert words == f"kernel {numbers[0]}\nbias {numbers[1]}"
+        arrow = find(ax, f"gradient-{name}").get_xy()
+        assert np.allclose(arrow, find(whole, f"gradient-{name}").get_xy())
+
+
 def test_arrows_point_the_way_the_pass_goes():
     ax = draw()
     for name in gradient_norms(range(5)):
