@@ -64,7 +64,6 @@ def test_an_open_answer_passes_and_a_wrong_one_fails(lesson, capsys):
 def test_the_first_lesson_shows_its_hints_only_after_a_wrong_answer():
     for path in (LESSONS[0], solution_of(LESSONS[0])):
         text = "\n".join([*cells(path, "code"), *cells(path, "markdown")])
-        assert check_calls(path).keys() == HINTS.keys()
         for digest, call in check_calls(path).items():
             assert HINTS[digest] not in text
             with pytest.raises(AssertionError) as refused:
