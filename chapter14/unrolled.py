@@ -233,8 +233,8 @@ def _solid(ax, name, start, end, lines, width):
         place = (x + dx / 2 + 0.04, y - width / 2 - 0.16)
         ax.text(*place, lines[0], ha="center", va="top", **style)
     elif not name.startswith("y"):  # from output to state the norm is the same again
-        middle = 0.5 if len(lines) == 1 else 0.2  # several have room above the next input
-        place = (x + width / 2 + 0.12, y + middle * dy)
+        below = 0.5 if len(lines) == 1 else 0.72  # several have room below the next input
+        place = (x + width / 2 + 0.12, y + below * dy)
         ax.text(*place, "\n".join(lines), ha="left", va="center", **style)
 
 

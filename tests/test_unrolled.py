@@ -127,6 +127,17 @@ def test_what_lands_on_each_parameter_is_written_beside_one_arrow():
         assert np.allclose(arrow, find(whole, f"gradient-{name}").get_xy())
 
 
+def test_what_lands_on_each_parameter_is_written_apart_from_everything_else():
+    parts = {label: NORMS["landing"] for label in ("$W_x$", "$W_h$", "$b$")}
+    ax = draw(landing=parts)
+    ax.figure.draw_without_rendering()
+    boxes = [find(ax, f"node-{name}") for name in names(ax, "node-")]
+    others = [artist.get_window_extent() for artist in [*ax.texts, *boxes]]
+    for t in range(5):
+        extent = find(ax, f"norm-h{t}-parameters").get_window_extent()
+        assert sum(extent.overlaps(other) for other in others) == 1, t  # itself
+
+
 def test_arrows_point_the_way_the_pass_goes():
     ax = draw()
     for name in gradient_norms(range(5)):
