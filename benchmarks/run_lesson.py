@@ -19,6 +19,7 @@ import sys
 import time
 from functools import partial
 
+import gradients_through_time
 import numpy as np
 from epoch_time import machine
 
@@ -317,6 +318,7 @@ MEASUREMENTS = {
         "pixel-above": pixel_above,
         "floor": floor,
     },
+    **gradients_through_time.MEASUREMENTS,
 }
 
 
