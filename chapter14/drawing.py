@@ -255,7 +255,7 @@ def plot_drawing(drawing, predict: Callable[[np.ndarray], np.ndarray]) -> Figure
     image = to_mnist(drawing)
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.6, 3.6), layout="none", sharey=True)
     figure.subplots_adjust(left=0.06, right=0.98, bottom=0.14, top=0.88, wspace=0.05)
-    left.imshow(image, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    left.imshow(image, cmap="Greys", vmin=0, vmax=1)
     left.set(xticks=[], yticks=[0, 7, 14, 21, 27], ylabel="row", title="what the network sees")
     if not image.any():
         left.set_title("draw a digit")

@@ -6,7 +6,6 @@ probabilities that don't sum to one.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from math import ceil
 
 import matplotlib.pyplot as plt
@@ -179,43 +178,67 @@ def plot_digits(
     return figure
 
 
-def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, ax: Axes | None = None) -> Axes:
-    """Draw a reliability diagram of n predictions: how often they were right, by confidence.
+def plot_reliability(
+    labels: np.ndarray, probabilities: Mapping[str, np.ndarray], ax: Axes | None = None
+) -> Axes:
+    """Draw a reliability diagram on log scales: the share of wrong answers by mean doubt.
 
-    Each range of confidence (from its lower end to below its upper end) has a bar as high as the
-    share of right predictions, an orange line at the mean confidence, and the number of digits.
+    ``probabilities`` maps the name of each network to its n predictions, shape (n, 10). Doubt is
+    1 - confidence. The predictions, sorted by doubt, are cut into 20 bins of equal counts, each
+    with its 95% interval (Wilson's). A bin without a wrong answer has a triangle at the upper end
+    of its interval. A calibrated network is on the dashed line.
     A ValueError says if softmax seems to have run twice, which caps every confidence at 0.232.
 
-    >>> plot_reliability([3, 4], np.eye(10)[[3, 4]]).get_xlabel()
-    'confidence: probability of the predicted digit'
+    >>> one = np.full((2, 10), 0.02) + 0.8 * np.eye(10)[[3, 4]]
+    >>> plot_reliability([3, 4], {"one": one}).get_xlabel()
+    'doubt: 1 - confidence (log scale)'
     """
-    _check_lengths(labels=labels, probabilities=probabilities)
-    check_probabilities(probabilities)
-    confidence = np.max(probabilities, axis=1)
-    right = np.argmax(probabilities, axis=1) == labels
+    _check_lengths(labels=labels, **probabilities)
+    for outputs in probabilities.values():
+        check_probabilities(outputs)
+        _check_softmax_once(labels, outputs)
+    ax = ax or plt.subplots()[1]
+    ax.plot([1e-7, 1], [1e-7, 1], color=GRAY, ls="--", lw=1, label="calibrated")
+    for (name, outputs), color in zip(probabilities.items(), [BLUE, ORANGE, GREEN], strict=False):
+        # the sum of the others: 1 - confidence in float32 is zero or a rounding error
+        doubt = np.sort(np.asarray(outputs, np.float64), axis=1)[:, :-1].sum(axis=1)
+        wrong = np.argmax(outputs, axis=1) != labels
+        bins = np.array_split(doubt.argsort(), min(20, len(doubt)))
+        x = np.array([doubt[inside].mean() for inside in bins])
+        share = np.array([wrong[inside].mean() for inside in bins])
+        low, high = _wilson(share, np.array([len(inside) for inside in bins]))
+        some = share > 0
+        ax.errorbar(
+            x[some],
+            share[some],
+            [share[some] - low[some], high[some] - share[some]],
+            color=color,
+            fmt="o",
+            ms=5,
+            lw=1.5,
+            label=name,
+        )
+        ax.plot(x[~some], high[~some], color=color, marker="v", ls="", mfc="white", ms=5)
+    ax.set(xscale="log", yscale="log", xlim=(1e-7, 1), ylim=(1e-4, 1.2))
+    ax.set(xlabel="doubt: 1 - confidence (log scale)", ylabel="share of wrong answers (log scale)")
+    ax.legend(loc="upper left")
+    return ax
+
+
+def _check_softmax_once(labels, outputs):
+    confidence, right = np.max(outputs, axis=1), np.argmax(outputs, axis=1) == labels
     if right.mean() > 0.5 and confidence.max() <= SOFTMAX_TWICE:
         raise ValueError(
             f"probabilities: right for {right.mean():.0%}, and yet none above "
             f"{confidence.max():.3g}; did softmax run twice?"
         )
-    edges = [0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0]
-    bins = np.digitize(confidence, edges[1:-1])
-    ax = ax or plt.subplots()[1]
-    for i in np.unique(bins):
-        inside = bins == i
-        share = right[inside].mean()
-        ax.bar(i, share, color=BLUE, width=0.8)
-        ax.plot([i - 0.4, i + 0.4], [confidence[inside].mean()] * 2, color=ORANGE, lw=3)
-        color = "white" if share > 0.1 else GRAY  # a low bar has no room for the number
-        ax.text(i, 0.03, f"{inside.sum():,}", ha="center", size=9, color=color)
-    ax.set_xticks(range(7), [f"{low:.0%}\nto {high:.0%}" for low, high in pairwise(edges)])
-    ax.set(xlim=(-0.6, 6.6), ylim=(0, 1.25), yticks=np.arange(0, 1.1, 0.2))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set(xlabel="confidence: probability of the predicted digit", ylabel="share that was right")
-    bar = plt.Rectangle((0, 0), 1, 1, color=BLUE, label="right (inside: how many digits)")
-    line = plt.Line2D([], [], color=ORANGE, lw=3, label="mean confidence")
-    ax.legend(handles=[bar, line], loc="upper left", ncols=2)
-    return ax
+
+
+def _wilson(share, n, z=1.96):
+    """Return the ends of Wilson's 95% interval of a share among n."""
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return middle - half, middle + half
 
 
 def plot_probabilities(
@@ -231,7 +254,8 @@ def plot_probabilities(
     """
     check_probabilities(probabilities)
     ax = ax or plt.subplots(figsize=(3.2, 3.8))[1]
-    ax.imshow(probabilities, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    shown = np.asarray(probabilities, np.float64)  # matplotlib doesn't know bfloat16
+    ax.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     timesteps = len(probabilities)
     leader = np.argmax(probabilities, axis=1)
     edges = np.arange(timesteps + 1) - 0.5
@@ -266,13 +290,14 @@ def plot_probability_grid(
     figure = plt.figure(figsize=(across * (2.0 + 1.7 * networks), 2.75 * lines))
     blocks = figure.subfigures(lines, across, squeeze=False)
     for i, (block, image, label) in enumerate(zip(blocks.flat, images, labels, strict=False)):
-        widths = [1.25] + [1] * networks
+        widths = [1.6] + [1] * networks  # the digit is square, the panels are 1.6 times as high
         digit, *panels = block.subplots(1, 1 + networks, sharey=True, width_ratios=widths)
-        digit.imshow(image, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        digit.imshow(image, cmap="Greys", vmin=0, vmax=1)
         digit.set(title=f"a {label}", xticks=[], yticks=ROWS, ylabel="timestep t")
         digit.spines[:].set_visible(False)
         for ax, (name, outputs) in zip(panels, probabilities.items(), strict=True):
             plot_probabilities(outputs[i], label, ax=ax)
+            ax.set_box_aspect(1.6)
             ax.set_ylabel("")
             ax.set_title(name, size=10, weight="normal")
             ax.tick_params(labelsize=8)
@@ -296,8 +321,8 @@ def _check_lengths(**arrays):
 
 def check_probabilities(probabilities: np.ndarray) -> None:
     """Raise a ValueError unless the last axis sums to one."""
-    sums = np.sum(probabilities, axis=-1)
-    if not np.allclose(sums, 1, atol=1e-3):
+    sums = np.sum(probabilities, axis=-1, dtype=np.float64)
+    if not np.allclose(sums, 1, atol=0.03):  # bfloat16 rounds each of the ten by up to 0.002
         raise ValueError(
             "probabilities: expected rows that sum to one, got sums from "
             f"{sums.min():.3g} to {sums.max():.3g}; is the softmax missing?"

@@ -1,8 +1,8 @@
+import keras
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 
 from chapter14 import plots
 
@@ -22,7 +22,7 @@ PANELS = {
     plots.plot_architecture: [IMAGE],
     plots.plot_learning_curves: [HISTORY],
     plots.plot_confusion_matrix: [LABELS, [3, 9, 9]],
-    plots.plot_reliability: [LABELS, PROBABILITIES],
+    plots.plot_reliability: [LABELS, {"one": PROBABILITIES}],
     plots.plot_probabilities: [BY_ROW[0], 3],
 }
 
@@ -135,39 +135,32 @@ def test_digits_name_the_truth_the_answer_and_its_probability():
 
 
 def test_reliability_by_its_numbers():
-    # two are just below and two exactly at the edge between two ranges
-    confidence = np.array([0.3, 0.49, 0.5, 0.55, 0.58, 0.95, 0.97, 0.99, 1.0])
-    right = [False, True, True, False, True, True, True, True, True]
-    probabilities = np.tile((1 - confidence[:, None]) / 9, 10)
-    probabilities[:, 7] = confidence
-    ax = plots.plot_reliability(np.where(right, 7, 2), probabilities)
-    bars = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in ax.patches}
-    assert bars == pytest.approx({0: 1 / 2, 1: 2 / 3, 5: 1, 6: 1})
-    means = {round(line.get_xdata().mean()): line.get_ydata().tolist() for line in ax.lines}
-    assert means == {
-        0: pytest.approx([0.395] * 2),
-        1: pytest.approx([(0.5 + 0.55 + 0.58) / 3] * 2),
-        5: pytest.approx([0.96] * 2),
-        6: pytest.approx([0.995] * 2),
-    }
-    assert {text.get_position()[0]: text.get_text() for text in ax.texts} == {
-        0: "2",
-        1: "3",
-        5: "2",
-        6: "2",
-    }
-    names = [label.get_text() for label in ax.get_xticklabels()]
-    assert names[0] == "10%\nto 50%"
-    assert names[5:] == ["90%\nto 99%", "99%\nto 100%"]
-    assert [to_hex(p.get_facecolor()) for p in ax.get_legend().get_patches()] == ["#0072b2"]
+    # 40 predictions make 20 bins of two; the first has one mistake, the last two
+    doubt = np.geomspace(1e-6, 0.5, 40)
+    wrong = np.isin(np.arange(40), [0, 38, 39])
+    probabilities = np.tile(doubt[:, None] / 9, 10)
+    probabilities[:, 7] = 1 - doubt
+    order = np.random.default_rng(14).permutation(40)
+    labels = np.where(wrong, 2, 7)[order]
+    ax = plots.plot_reliability(labels, {"one": probabilities[order]})
+    line, some, none = ax.lines[0], ax.containers[0], ax.lines[-1]
+    assert np.array_equal(line.get_xdata(), line.get_ydata())
+    bins = doubt.reshape(20, 2).mean(axis=1)
+    assert some[0].get_xdata() == pytest.approx(bins[[0, 19]])
+    assert some[0].get_ydata() == pytest.approx([0.5, 1])
+    [first, last] = some[2][0].get_segments()
+    assert first[:, 1] == pytest.approx([0.0945, 0.9055], abs=1e-4)  # Wilson's, 1 of 2
+    assert last[:, 1] == pytest.approx([0.3424, 1], abs=1e-4)
+    assert none.get_xdata() == pytest.approx(bins[1:19])
+    assert none.get_ydata() == pytest.approx([1 - 0.3424] * 18, abs=1e-4)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
 
 
-def test_the_number_at_a_bar_of_height_zero_is_seen():
-    ax = plots.plot_reliability([0, 3], np.eye(10)[[1, 1]])
-    assert ax.patches[0].get_height() == 0
-    assert to_hex(ax.texts[0].get_color()) != "#ffffff"
-    ax = plots.plot_reliability([1, 1], np.eye(10)[[1, 1]])
-    assert to_hex(ax.texts[0].get_color()) == "#ffffff"
+def test_doubt_is_not_lost_in_float32():
+    sure = np.full((1, 10), 1e-12, np.float32)
+    sure[0, 3] = 1
+    ax = plots.plot_reliability([3], {"sure": sure})
+    assert ax.lines[-1].get_xdata() == pytest.approx([9e-12])
 
 
 @pytest.mark.parametrize("label", [0, 4, 9])
@@ -215,10 +208,10 @@ def test_the_grid_puts_image_and_probabilities_row_beside_row():
         (plots.plot_digits, [IMAGES[:2], LABELS, PROBABILITIES], "images.*2.*labels.*3"),
         (plots.plot_digits, [IMAGES, LABELS, PROBABILITIES[:2]], "labels.*3.*probabilities.*2"),
         (plots.plot_digits, [IMAGES, LABELS, PROBABILITIES * 2], "softmax"),
-        (plots.plot_reliability, [LABELS[:1], PROBABILITIES], "labels.*1.*probabilities.*3"),
-        (plots.plot_reliability, [LABELS, np.log(PROBABILITIES)], "softmax"),
+        (plots.plot_reliability, [LABELS[:1], {"one": PROBABILITIES}], "labels.*1.*one.*3"),
+        (plots.plot_reliability, [LABELS, {"one": np.log(PROBABILITIES)}], "softmax"),
         (plots.plot_probabilities, [BY_ROW[0] * np.nan], "softmax"),
-        (plots.plot_probabilities, [BY_ROW[0] * 0.99], "softmax"),
+        (plots.plot_probabilities, [BY_ROW[0] * 0.95], "softmax"),
         (plots.plot_probability_grid, [IMAGES, LABELS[:2], {"one": BY_ROW}], "images.*labels"),
         (plots.plot_probability_grid, [IMAGES, LABELS, {"one": BY_ROW[:2]}], "labels.*one"),
     ],
@@ -229,15 +222,27 @@ def test_what_would_mislead_is_refused(plot, arguments, word):
     assert not plt.get_fignums()  # nothing half drawn is left behind
 
 
+def test_probabilities_in_bfloat16_are_drawn():
+    bfloat16 = keras.ops.cast(BY_ROW[0], "bfloat16").numpy()
+    assert plots.plot_probabilities(bfloat16).get_images()[0].get_array().dtype == np.float64
+    rng = np.random.default_rng(14)
+    many = keras.ops.softmax(keras.ops.cast(rng.normal(size=(10_000, 10)), "bfloat16")).numpy()
+    plots.check_probabilities(many)
+
+
 def test_a_second_softmax_is_noticed_and_an_untrained_network_is_not_refused():
     labels = np.arange(10).repeat(3)
     sure = np.eye(10)[labels] * 0.98 + 0.002
     twice = np.exp(sure) / np.exp(sure).sum(axis=1, keepdims=True)
     with pytest.raises(ValueError, match="softmax run twice"):
-        plots.plot_reliability(labels, twice)
+        plots.plot_reliability(labels, {"one": twice})
     assert not plt.get_fignums()
-    plots.plot_reliability(labels[::-1], twice)  # low and wrong: a network may be like that
-    plots.plot_reliability(labels, np.eye(10)[labels] * 0.15 + 0.085)  # right and above 0.232
+    plots.plot_reliability(
+        labels[::-1], {"one": twice}
+    )  # low and wrong: a network may be like that
+    plots.plot_reliability(
+        labels, {"one": np.eye(10)[labels] * 0.15 + 0.085}
+    )  # right and above 0.232
 
 
 def test_rounding_is_no_mistake():

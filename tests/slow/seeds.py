@@ -2,8 +2,7 @@
 
 Each notebook runs with the seeds 1 to 10 in place of its own, every assert in it as committed. The
 table has, for each assert that compares numbers, the smallest margin over the seeds and the mean:
-how far the left side was on the right side of the comparison. A notebook that chooses by the
-machine runs with both choices, without a GPU and as if there were one.
+how far the left side was on the right side of the comparison.
 """
 
 import ast
@@ -18,7 +17,6 @@ from nbclient.exceptions import CellExecutionError
 from kernels import NOTEBOOKS, client_of, without_outputs
 
 SEEDS = range(1, 11)
-GPUS = 'tf.config.list_physical_devices("GPU")'
 SEED = re.compile(r"(set_random_seed\(|default_rng\(|\bseed=)14\b")
 
 
@@ -45,14 +43,13 @@ class Margins(ast.NodeTransformer):
         return [*kept, node]
 
 
-def with_seed(path: Path, seed: int, gpus: int = 0):
+def with_seed(path: Path, seed: int):
     """Return a notebook with another seed that keeps the margins of its asserts."""
     notebook = without_outputs(path)
     changed = 0
     for cell in notebook.cells:
         if cell.cell_type == "code" and "%pip" not in cell.source:
             source, count = SEED.subn(rf"\g<1>{seed}", cell.source)
-            source = source.replace(GPUS, f"[None] * {gpus}")
             changed += count
             tree = Margins().visit(ast.parse(source))
             cell.source = ast.unparse(ast.fix_missing_locations(tree))
@@ -68,16 +65,15 @@ def main(prefixes: list[str]) -> int:
     failed = 0
     for path in NOTEBOOKS:
         if not prefixes or path.name.startswith(tuple(prefixes)):
-            chooses = "machine-choice" in path.read_text(encoding="utf-8")
-            failed += sum(over_the_seeds(path, gpus) for gpus in ((0, 1) if chooses else (0,)))
+            failed += over_the_seeds(path)
     return failed
 
 
-def over_the_seeds(path: Path, gpus: int) -> int:
+def over_the_seeds(path: Path) -> int:
     """Run one notebook with each seed, print its margins, and return how many runs failed."""
-    failed, margins, name = 0, {}, f"{path.stem}{', as with a GPU' * gpus}"
+    failed, margins, name = 0, {}, path.stem
     for seed in SEEDS:
-        notebook, started = with_seed(path, seed, gpus), time.perf_counter()
+        notebook, started = with_seed(path, seed), time.perf_counter()
         try:
             client_of(notebook, path.parent).execute()
         except CellExecutionError as error:
