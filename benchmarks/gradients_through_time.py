@@ -12,22 +12,19 @@ from chapter14.notebook import quiet_import
 with quiet_import():
     import keras
 
+
+def rnn(activation, recurrent_initializer):
+    return keras.layers.SimpleRNN(
+        150, activation, recurrent_initializer=recurrent_initializer, unroll=True
+    )
+
+
 INITIALIZATIONS = {
-    "orthogonal-0.5": ("tanh", keras.initializers.Orthogonal(0.5)),
-    "orthogonal-1.0": ("tanh", keras.initializers.Orthogonal(1.0)),
-    "orthogonal-1.5": ("tanh", keras.initializers.Orthogonal(1.5)),
-    "identity": ("relu", keras.initializers.Identity()),
+    "orthogonal-0.5": lambda: rnn("tanh", keras.initializers.Orthogonal(0.5)),
+    "orthogonal-1.0": lambda: rnn("tanh", keras.initializers.Orthogonal(1.0)),
+    "orthogonal-1.5": lambda: rnn("tanh", keras.initializers.Orthogonal(1.5)),
+    "identity": lambda: rnn("relu", "identity"),
 }
-# Each has the rate with the best mean accuracy without blank rows and with 14, blank_rows_rates.
-CHOSEN_RATES = {
-    "orthogonal-0.5": 0.003,
-    "orthogonal-1.0": 0.003,
-    "orthogonal-1.5": 0.001,
-    "identity": 0.001,
-}
-DIGITS = 25_000
-BLANK_ROWS = (0, 7, 14, 21, 28)
-RATES = (0.0003, 0.001, 0.003, 0.01)
 
 
 def with_blank_rows(X, rows):
@@ -36,15 +33,12 @@ def with_blank_rows(X, rows):
 
 
 def blank_rows(initialization, learning_rate, rows, train, valid):
-    """Return a network's accuracy after an epoch of digits with blank rows below them."""
+    """Return a network's accuracy after an epoch of 25,000 digits with blank rows below them."""
     (X, y), (X_valid, y_valid) = train, valid
-    activation, recurrent_initializer = INITIALIZATIONS[initialization]
     model = keras.Sequential(
         [
             keras.Input((28 + rows, 28)),
-            keras.layers.SimpleRNN(
-                150, activation, recurrent_initializer=recurrent_initializer, unroll=True
-            ),
+            INITIALIZATIONS[initialization](),
             keras.layers.Dense(10, activation="softmax"),
         ]
     )
@@ -54,13 +48,14 @@ def blank_rows(initialization, learning_rate, rows, train, valid):
         metrics=["accuracy"],
         steps_per_execution=50,
     )
-    model.fit(with_blank_rows(X[:DIGITS], rows), y[:DIGITS], batch_size=250, verbose=0)
-    _, accuracy = model.evaluate(with_blank_rows(X_valid, rows), y_valid, batch_size=500, verbose=0)
+    X, y = with_blank_rows(X[:25_000], rows), y[:25_000]
+    model.fit(X, y, batch_size=250, verbose=0)
+    X_valid = with_blank_rows(X_valid, rows)
     return {
         "initialization": initialization,
-        "learning_rate": learning_rate,
         "blank_rows": rows,
-        "validation": accuracy,
+        "learning_rate": learning_rate,
+        "validation": model.evaluate(X_valid, y_valid, batch_size=500, verbose=0)[1],
     }
 
 
@@ -70,7 +65,7 @@ def descent(limit, learning_rate, train, valid):
     ``dead`` is the fraction of the units that are zero after the last row of 500 validation digits.
     """
     (X, y), (X_valid, _) = train, valid
-    layer = keras.layers.SimpleRNN(150, "relu", recurrent_initializer="identity", unroll=True)
+    layer = rnn("relu", "identity")
     model = keras.Sequential([keras.Input((28, 28)), layer, keras.layers.Dense(10)])
     model.compile(
         keras.optimizers.SGD(learning_rate, global_clipnorm=limit),
@@ -85,24 +80,19 @@ def descent(limit, learning_rate, train, valid):
         losses.append(loss)
     states = np.asarray(layer(X_valid[:500]))
     return {
-        "learning_rate": learning_rate,
         "clipped": limit is not None,
+        "learning_rate": learning_rate,
         "losses": losses,
         "dead": float(np.mean((states == 0).all(axis=0))),
     }
 
 
 MEASUREMENTS = {
-    "blank_rows_rates": {
-        f"{initialization}-at-{rate}-{rows}": partial(blank_rows, initialization, rate, rows)
-        for initialization in INITIALIZATIONS
-        for rate in RATES
-        for rows in (0, 14, 28)
-    },
     "blank_rows": {
-        f"{initialization}-{rows}": partial(blank_rows, initialization, rate, rows)
-        for initialization, rate in CHOSEN_RATES.items()
-        for rows in BLANK_ROWS
+        f"{initialization}-{rows}-at-{rate}": partial(blank_rows, initialization, rate, rows)
+        for initialization in INITIALIZATIONS
+        for rows in (0, 7, 14, 21, 28)
+        for rate in (0.0003, 0.001, 0.003, 0.01)
     },
     "clipping": {
         f"{name}-{rate}": partial(descent, limit, rate)

@@ -20,8 +20,10 @@ import sys
 import time
 from functools import partial
 
+import beating_the_book
 import gradients_through_time
 import numpy as np
+import outgrowing_one_machine
 from epoch_time import machine
 
 from chapter14.mnist import RESULTS_FOLDER, load_mnist
@@ -338,6 +340,8 @@ MEASUREMENTS = {
         "floor": floor,
     },
     **gradients_through_time.MEASUREMENTS,
+    **beating_the_book.MEASUREMENTS,
+    **outgrowing_one_machine.MEASUREMENTS,
 }
 
 
