@@ -221,12 +221,26 @@ def test_blank_rows_are_below_the_digits():
     assert not longer[:, 28:].any()
 
 
+def test_blank_rows_are_repeated_at_the_rate_that_was_best_on_the_validation_digits():
+    columns = load_results("blank_rows")
+    first = columns["seed"] == 1
+    few = np.isin(columns["blank_rows"], [0, 14])
+    for name in gradients_through_time.INITIALIZATIONS:
+        own = columns["initialization"] == name
+        rates = np.unique(columns["learning_rate"][own & first])
+        means = [
+            columns["validation"][own & first & few & (columns["learning_rate"] == rate)].mean()
+            for rate in rates
+        ]
+        assert set(columns["learning_rate"][own & ~first]) == {rates[np.argmax(means)]}
+
+
 def test_a_seed_s_networks_start_alike_and_other_seeds_differently():
     def weights(name, seed):
         keras.utils.set_random_seed(seed)
         layer = gradients_through_time.INITIALIZATIONS[name]()
         layer.build((None, 28, 28))
-        return layer.recurrent_kernel.numpy()
+        return layer.get_weights()[1]
 
     for name, scale in [("orthogonal-0.5", 0.5), ("orthogonal-1.0", 1), ("orthogonal-1.5", 1.5)]:
         kernel = weights(name, seed=1)
