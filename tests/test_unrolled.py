@@ -128,7 +128,7 @@ def test_what_lands_on_each_parameter_is_written_beside_one_arrow():
 
 
 def test_what_lands_on_each_parameter_is_written_apart_from_everything_else():
-    parts = {label: NORMS["landing"] for label in ("$W_x$", "$W_h$", "$b$")}
+    parts = dict.fromkeys(("$W_x$", "$W_h$", "$b$"), NORMS["landing"])
     ax = draw(landing=parts)
     ax.figure.draw_without_rendering()
     boxes = [find(ax, f"node-{name}") for name in names(ax, "node-")]
