@@ -13,9 +13,11 @@ HINTS = {  # by the digest of the right answer: a hint beside its question would
     "4e074085": "how many steps back is the input that the output has to repeat?",
     # Training a sequence classifier
     "f64bff93": "look at Counting the parameters: the two kernels, the bias, and Dense",
-    "e8229df1": "one state per timestep, for each sequence: (batch, timesteps, units)",
-    "e3067bea": "the state of the last timestep alone: (batch, units)",
-    "7a61b537": "which of the digits that the columns get wrong do the rows get right?",
+    "b0f39351": "one state per timestep and sequence: (batch, timesteps, units); or (batch, units)",
+    "a0a78012": "if one network alone reads a digits and the other b, it is (a - b) / √(a + b)",
+    "665d9c04": "count the digits that one of the two alone gets right, seed by seed",
+    "a88a7902": "divide two differences: both losses are subtracted from the mean digit's",
+    "3135d2d7": "the errors of two means add up like the sides of a right triangle",
     "69f59c27": "both layers and Dense together have 3 n² + 40 n + 10 parameters",
     # Gradients through time
     "71ee45a3": "look at the bound in section 2: which power of 0.9?",
