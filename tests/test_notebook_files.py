@@ -165,11 +165,11 @@ def test_all_lessons_share_one_backpropagation_through_time(name, all_notebooks)
                         source = ast.get_source_segment(cell.source, node)
                         sources.setdefault(source, []).append(stem)
     assert len(sources) == 1, list(sources.values())
-    assert {"01_training_rnns", "03_gradients_through_time"} <= set(*sources.values())
+    assert {"01_training_rnns", "03_vanishing_and_exploding_gradients"} <= set(*sources.values())
 
 
 def test_the_diffs_of_the_recipes_are_those_of_the_module(all_notebooks):
-    text = markdown(all_notebooks["04_beating_the_book"])
+    text = markdown(all_notebooks["05_beating_the_book"])
     blocks = re.findall(r"^```diff\n# (\S+) -> (\S+)\n(.*?)^```", text, re.M | re.S)
     assert {new for _, new, _ in blocks} == RECIPES.keys() - {"book-3"}
     for old, new, block in blocks:
