@@ -478,7 +478,12 @@ def submit(tmp_path):
     def run(job, workers):
         put_program(tmp_path / "bin", "srun", f"folder={tmp_path}/chapter14-run-{job}\n{workers}")
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-        environment = {"HOME": str(tmp_path), "PATH": path, "SLURM_JOB_ID": job}
+        environment = {
+            "HOME": str(tmp_path),
+            "PATH": path,
+            "SLURM_JOB_ID": job,
+            "SLURM_CPUS_PER_TASK": "8",
+        }
         returncode = subprocess.run(["bash", JOB], env=environment, check=False).returncode
         requeued = tmp_path / "requeued"
         return returncode, requeued.read_text(encoding="utf-8") if requeued.exists() else ""
