@@ -21,7 +21,10 @@ HINTS = {  # by the digest of the right answer: a hint beside its question would
     "69f59c27": "count the weights of each layer as a function of its units",
     # Gradients through time
     "71ee45a3": "look at the bound in section 2: which power of 0.9?",
+    # What BPTT costs
     "50f84efc": "look at section 5: how many rows has W, with the bias?",
+    "8527a891": "for each k, add the pieces that 784 steps make to 4 k",
+    "4fc82b26": "one term per step back: of which series are their means?",
     # Beating the book
     "7902699b": "look at the standard error in notebook 02, and count in mistakes",
     "3055e0d8": "look at the count in section 6: what grows as units squared?",
