@@ -19,8 +19,9 @@ HINTS = {  # by the digest of the right answer: a hint beside its question would
     "cd70bea0": "divide two differences: both losses are subtracted from the mean digit's",
     "3135d2d7": "the errors of two means add up like the sides of a right triangle",
     "69f59c27": "count the weights of each layer as a function of its units",
-    # Gradients through time
-    "71ee45a3": "look at the bound in section 2: which power of 0.9?",
+    # Vanishing and exploding gradients
+    "71ee45a3": "look at the bound in section 3: which power of 0.9?",
+    "1d2aa68b": "print np.median(relative_norms(scaled(scale))[:, 0]) for each scale",
     # What BPTT costs
     "50f84efc": "look at section 5: how many rows has W, with the bias?",
     "8527a891": "for each k, add the pieces that 784 steps make to 4 k",
