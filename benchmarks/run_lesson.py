@@ -319,6 +319,8 @@ MEASUREMENTS = {
         "rnn-0.002": partial(shifts, lambda: [rnn()]),
         "rnn-0.004": partial(shifts, lambda: [rnn()], peak=0.004),
         "column-rnn": partial(shifts, lambda: [keras.layers.Permute((2, 1)), rnn()]),
+        "rnn-tanh-orthogonal": partial(shifts, lambda: [rnn(**TANH)]),
+        "rnn-tanh-identity": partial(shifts, lambda: [rnn(activation="tanh")]),
         "cnn-0.002": partial(shifts, cnn),
         "cnn-0.004": partial(shifts, cnn, peak=0.004),
         "cnn-0.008": partial(shifts, cnn, peak=0.008),
