@@ -66,7 +66,9 @@ def draw_unrolled(
         loss_steps: the steps, 0..T-1, whose outputs the loss uses, at least one.
         d_outputs: norms of the gradient that enters through each output, shape (T,).
         carried: norms of what each step carries to the state before it, delta(t) Wh^T, (T,).
-        landing: norms of each step's term of the gradient of the parameters, (T,).
+        landing: norms of each step's term of the gradient of the parameters, (T,). Or a dictionary
+            of such norms, one for each parameter's label: the arrow is as wide as all of them
+            together, and each is written beside it.
         frame: draw only what has happened by then: step t forward at frame t, the loss at T, step t
             backward at 2T - t. What a step carries is drawn when the step before takes it, and for
             step 0 at once. The box of this frame has a thick edge. None draws all.
@@ -165,6 +167,8 @@ def _draw_backward(ax, timesteps, frame, d_outputs, carried, landing):
     width = max(PITCH * (timesteps - 1) + BOX, 3.2)
     started = frame > timesteps
     _box(ax, "parameters", middle, Y_PARAMETERS, width, 0.7, words, GRADIENT, pale=not started)
+    parts = landing if isinstance(landing, dict) else {"": landing}
+    landing = np.linalg.norm(list(parts.values()), axis=0)
     largest = max(*d_outputs, *carried, *landing)
     for t in range(timesteps):
         if frame < 2 * timesteps - t:
@@ -186,7 +190,11 @@ def _draw_backward(ax, timesteps, frame, d_outputs, carried, landing):
             arrows += [(f"h{t}-h{t - 1}", (x - BOX / 2, -LANE), (before, -LANE), carried[t])]
         for name, start, end, norm in arrows:
             if norm > 0:
-                _solid(ax, name, start, end, norm, WIDEST * norm / largest)
+                numbers = {"": norm}
+                if name.endswith("parameters"):
+                    numbers = {label: norms[t] for label, norms in parts.items()}
+                lines = [f"{label} {_written(n, norm)}".strip() for label, n in numbers.items()]
+                _solid(ax, name, start, end, lines, WIDEST * norm / largest)
 
 
 def _box(ax, name, x, y, width, height, words, color, pale=False, dashed=False, thick=False):
@@ -215,7 +223,7 @@ def _dashed(ax, name, start, end, pale):
     ax.add_patch(FancyArrowPatch(start, end, color=color, ls=DASHES, gid=gid, zorder=2, **style))
 
 
-def _solid(ax, name, start, end, norm, width):
+def _solid(ax, name, start, end, lines, width):
     (x, y), dx, dy = start, end[0] - start[0], end[1] - start[1]
     head = {"head_width": width + 0.2, "head_length": 0.22, "length_includes_head": True}
     style = {"color": GRADIENT, "lw": 0.4, "gid": f"gradient-{name}", "zorder": 2}
@@ -223,10 +231,11 @@ def _solid(ax, name, start, end, norm, width):
     style = {"color": "#A34700", "fontsize": 11, "zorder": 4, "gid": f"norm-{name}"}
     if dx:  # below the arrow
         place = (x + dx / 2 + 0.04, y - width / 2 - 0.16)
-        ax.text(*place, _written(norm, norm), ha="center", va="top", **style)
+        ax.text(*place, lines[0], ha="center", va="top", **style)
     elif not name.startswith("y"):  # from output to state the norm is the same again
-        place = (x + width / 2 + 0.12, y + dy / 2)
-        ax.text(*place, _written(norm, norm), ha="left", va="center", **style)
+        below = 0.5 if len(lines) == 1 else 0.72  # several have room below the next input
+        place = (x + width / 2 + 0.12, y + below * dy)
+        ax.text(*place, "\n".join(lines), ha="left", va="center", **style)
 
 
 def draw_heat_map(values, *, limit=None, rows=None, shown=None, ax: Axes | None = None) -> Axes:

@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from chapter14.exercises import check, digest_of
+from chapter14.exercises import HINTS, check, digest_of
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
@@ -51,14 +51,21 @@ def test_lesson_and_solution_check_the_same_answers(lesson):
     assert check_calls(lesson) == check_calls(solution_of(lesson))
 
 
-def test_an_open_answer_passes_and_a_wrong_one_fails(lesson, capsys):
+def test_an_open_answer_passes_and_a_wrong_one_gets_its_hint(lesson, capsys):
     for path in (lesson, solution_of(lesson)):
-        for call in check_calls(path).values():
+        text = "\n".join([*cells(path, "code"), *cells(path, "markdown")])
+        for digest, call in check_calls(path).items():
+            assert HINTS[digest] not in text
             exec(call, {"check": check, "answer": None})
             assert capsys.readouterr().out == "not answered yet\n"
             for answer in WRONG:
-                with pytest.raises(AssertionError, match=r"\w"):
+                with pytest.raises(AssertionError) as refused:
                     exec(call, {"check": check, "answer": answer})
+                assert str(refused.value) == HINTS[digest]
+
+
+def test_every_hint_belongs_to_an_exercise():
+    assert HINTS.keys() == {digest for lesson in LESSONS for digest in check_calls(lesson)}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A training cell of notebook 02, run twice."""
 
-import time
-
 import keras
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ def test_a_training_cell_run_again_does_not_go_on_from_trained_weights(all_noteb
     cells = all_notebooks["02_training_a_sequence_classifier"].cells
     rng = np.random.default_rng(14)
     X, y = rng.random((1000, 28, 28), dtype=np.float32), rng.integers(10, size=1000)
-    names = {"keras": keras, "np": np, "time": time, "epochs": 1}
+    names = {"keras": keras, "np": np, "epochs": 1}
     names |= {"X_train": X, "y_train": y, "X_valid": X, "y_valid": y}
     for cell in cells:
         if cell.source.startswith(DEFINITIONS):

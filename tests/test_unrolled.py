@@ -115,6 +115,29 @@ def test_a_gradient_arrow_is_as_wide_as_its_norm_on_one_scale(size):
         assert np.ptp(shaft) == pytest.approx(0.4 * norm / 5), name
 
 
+def test_what_lands_on_each_parameter_is_written_beside_one_arrow():
+    parts = {"kernel": np.array([0, 3.0, 3, 3, 3]), "bias": np.array([1.0, 4, 0, 4, 4])}
+    ax = draw(landing=parts)
+    whole = draw(landing=[1, 5, 3, 5, 5])
+    for t, numbers in enumerate([("0.00", "1.00"), ("3.00", "4.00"), ("3.00", "0.00")]):
+        name = f"h{t}-parameters"
+        words = find(ax, f"norm-{name}").get_text()
+        assert words == f"kernel {numbers[0]}\nbias {numbers[1]}"
+        arrow = find(ax, f"gradient-{name}").get_xy()
+        assert np.allclose(arrow, find(whole, f"gradient-{name}").get_xy())
+
+
+def test_what_lands_on_each_parameter_is_written_apart_from_everything_else():
+    parts = dict.fromkeys(("$W_x$", "$W_h$", "$b$"), NORMS["landing"])
+    ax = draw(landing=parts)
+    ax.figure.draw_without_rendering()
+    boxes = [find(ax, f"node-{name}") for name in names(ax, "node-")]
+    others = [artist.get_window_extent() for artist in [*ax.texts, *boxes]]
+    for t in range(5):
+        extent = find(ax, f"norm-h{t}-parameters").get_window_extent()
+        assert sum(extent.overlaps(other) for other in others) == 1, t  # itself
+
+
 def test_arrows_point_the_way_the_pass_goes():
     ax = draw()
     for name in gradient_norms(range(5)):
