@@ -23,7 +23,7 @@ import time
 from functools import partial
 
 import beating_the_book
-import gradients_through_time
+import vanishing_gradients
 import numpy as np
 import outgrowing_one_machine
 from epoch_time import machine
@@ -360,7 +360,7 @@ MEASUREMENTS = {
         "pixel-above": pixel_above,
         "floor": floor,
     },
-    **gradients_through_time.MEASUREMENTS,
+    **vanishing_gradients.MEASUREMENTS,
     **beating_the_book.MEASUREMENTS,
     **outgrowing_one_machine.MEASUREMENTS,
 }

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import beating_the_book
 import cost_growth
 import epoch_time
-import gradients_through_time
+import vanishing_gradients
 import implementations
 import run_lesson
 import run_recipe
@@ -213,7 +213,7 @@ def test_the_lesson_s_network_is_the_same_in_each_file():
 
 def test_blank_rows_are_below_the_digits():
     X = load_mnist()[1][0][:5]
-    longer = gradients_through_time.with_blank_rows(X, 3)
+    longer = vanishing_gradients.with_blank_rows(X, 3)
     assert np.array_equal(longer[:, :28], X)
     assert longer.shape == (5, 31, 28)
     assert not longer[:, 28:].any()
@@ -223,7 +223,7 @@ def test_blank_rows_are_repeated_at_the_rate_that_was_best_on_the_validation_dig
     columns = load_results("blank_rows")
     first = columns["seed"] == 1
     few = np.isin(columns["blank_rows"], [0, 14])
-    for name in gradients_through_time.INITIALIZATIONS:
+    for name in vanishing_gradients.INITIALIZATIONS:
         own = columns["initialization"] == name
         rates = np.unique(columns["learning_rate"][own & first])
         means = [
@@ -236,7 +236,7 @@ def test_blank_rows_are_repeated_at_the_rate_that_was_best_on_the_validation_dig
 def test_a_seed_s_networks_start_alike_and_other_seeds_differently():
     def weights(name, seed):
         keras.utils.set_random_seed(seed)
-        layer = gradients_through_time.INITIALIZATIONS[name]()
+        layer = vanishing_gradients.INITIALIZATIONS[name]()
         layer.build((None, 28, 28))
         return layer.get_weights()[1]
 
@@ -253,7 +253,7 @@ def test_a_clipped_descent_takes_shorter_steps_from_the_same_start():
 
     def losses(limit):
         keras.utils.set_random_seed(1)
-        return gradients_through_time.descent(limit, 0.3, *digits)["losses"]
+        return vanishing_gradients.descent(limit, 0.3, *digits)["losses"]
 
     clipped, free = losses(1.0), losses(None)
     assert clipped[0] == free[0]

@@ -1,4 +1,4 @@
-"""The measurements of *Gradients through time*; ``run_lesson.py`` runs them.
+"""The measurements of *Vanishing and exploding gradients*; ``run_lesson.py`` runs them.
 
 Each takes the training digits and the validation digits and returns what becomes a line.
 """
