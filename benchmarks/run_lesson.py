@@ -1,4 +1,4 @@
-"""Measure what *Training a sequence classifier* and its solutions claim, once per seed.
+"""Measure what the lessons and their solutions claim, once per seed.
 
     python benchmarks/run_lesson.py --results ablation --seeds 1 2 3
     python benchmarks/run_lesson.py --results ablation --recipe lesson --seeds 4 5
@@ -7,10 +7,12 @@ Each finished run becomes a line of chapter14/results/RESULTS.jsonl. Runs that a
 skipped, so start a stopped command again and it goes on. Without ``--recipe``, all recipes of these
 results run.
 
-All accuracies are on the 5,000 validation digits. Only ``table``, for the README, also reads the
-test digits: once per recipe and seed, after the recipes were chosen. ``wrong`` are the numbers of
-the validation digits that a network gets wrong, so that two networks can be compared digit by
-digit. ``seconds`` is the whole run with its evaluation, on a machine that does other work.
+The measurements of *Training a sequence classifier* are below; those of the later lessons have a
+module each. All accuracies are on the 5,000 validation digits. Only ``table``, for the README, and
+``gru`` also read the test digits: once per recipe and seed, after the recipes were chosen.
+``wrong`` are the numbers of the validation digits that a network gets wrong, so that two networks
+can be compared digit by digit. ``seconds`` is the whole run with its evaluation, on a machine that
+does other work.
 """
 
 import argparse
@@ -20,7 +22,10 @@ import sys
 import time
 from functools import partial
 
+import beating_the_book
+import gradients_through_time
 import numpy as np
+import outgrowing_one_machine
 from epoch_time import machine
 
 from chapter14.mnist import RESULTS_FOLDER, load_mnist
@@ -336,6 +341,9 @@ MEASUREMENTS = {
         "pixel-above": pixel_above,
         "floor": floor,
     },
+    **gradients_through_time.MEASUREMENTS,
+    **beating_the_book.MEASUREMENTS,
+    **outgrowing_one_machine.MEASUREMENTS,
 }
 
 

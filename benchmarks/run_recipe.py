@@ -1,4 +1,4 @@
-"""Train a recipe of chapter14/recipes.py, once per seed, and print one JSON line per seed.
+"""Train a recipe of chapter14/recipes.py or a variant, and print one JSON line per seed.
 
     python benchmarks/run_recipe.py --recipe fast --seeds 1 2 3 4 5 > chapter14/results/fast.jsonl
 
@@ -13,17 +13,33 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from epoch_time import machine
 
 from chapter14.mnist import load_mnist
 from chapter14.notebook import quiet_import
-from chapter14.recipes import RECIPES, train
+from chapter14.recipes import AFFINE, RECIPES, train
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
 WEIGHTS = ["kernel", "recurrent_kernel", "bias", "dense_kernel", "dense_bias"]
+# Each leaves one part of a recipe out, to see what that part is worth.
+VARIANTS = {
+    "tanh-schedule": replace(
+        RECIPES["book-3"], learning_rate=0.003, warmup=0.2, steps_per_execution=61
+    ),
+    "tanh-fast": replace(
+        RECIPES["fast"],
+        activation="tanh",
+        recurrent_initializer="orthogonal",
+        global_clipnorm=None,
+    ),
+    "record-unaugmented": replace(RECIPES["record"], augment=None),
+    "record-affine": replace(RECIPES["record"], augment=AFFINE),
+}
 
 
 def run(name: str, seed: int, weights_file: Path | None = None) -> dict:
@@ -39,7 +55,8 @@ def run(name: str, seed: int, weights_file: Path | None = None) -> dict:
     def accuracy(X, y):
         return round(float(np.mean(np.argmax(model(X), axis=1) == y)), 4)
 
-    recipe = RECIPES[name]
+    recipe = (RECIPES | VARIANTS)[name]
+    here = machine()
     MODELS_FOLDER.mkdir(exist_ok=True)
     (X_train, y_train), validation_set, test_set = load_mnist()
     model, seconds = train(
@@ -59,6 +76,7 @@ def run(name: str, seed: int, weights_file: Path | None = None) -> dict:
         "seconds": round(seconds, 2),
         "validation": accuracy(*validation_set),
         "test": accuracy(*test_set),
+        "machine": f"{here['cpu']}, {here['cores']} cores",
         "versions": f"TensorFlow {tf.__version__}, Keras {keras.__version__}, "
         f"NumPy {np.__version__}",
     }
@@ -68,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recipe", choices=RECIPES, required=True)
+    parser.add_argument("--recipe", choices=RECIPES | VARIANTS, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--weights", type=Path, help="save the first seed's weights here (.npz)")
     arguments = parser.parse_args()

@@ -13,9 +13,12 @@ from chapter14.mnist import RESULTS_FOLDER, load_mnist, load_results
 from chapter14.recipes import RECIPES, build
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import beating_the_book
 import cost_growth
 import epoch_time
+import gradients_through_time
 import implementations
+import outgrowing_one_machine
 import run_lesson
 import run_recipe
 
@@ -43,7 +46,7 @@ def test_a_recipe_becomes_a_line_and_a_file_of_weights(tmp_path, monkeypatch, ca
     model.set_weights(list(weights.values()))
     for column, (X, y) in zip(["validation", "test"], digits[1:], strict=True):
         assert line[column] == pytest.approx((np.argmax(model(X), axis=1) == y).mean(), abs=1e-4)
-    assert list(line) == list(load_results("book-3"))
+    assert line.keys() == load_results("tanh-schedule").keys()
 
 
 def test_losses_that_differ_are_refused():
@@ -102,6 +105,12 @@ TINY = {
     "table": "lesson",
     "exercises": "masked-60",
     "next_row": "memoryless",
+    "blank_rows": "identity-7-at-0.001",
+    "clipping": "clipped-0.1",
+    "cells": "gru-0.012",
+    "gru_rates": "muon-0.004",
+    "gru": "chosen",
+    "batch_scaling": "240-at-0.001",
 }
 
 
@@ -118,6 +127,7 @@ def test_a_lesson_s_measurement_is_a_line_and_is_not_repeated(results, tmp_path,
     test = digits[2] if results == "table" else None  # which alone may read it
     monkeypatch.setattr(run_lesson, "load_mnist", lambda: [*digits[:2], test])
     monkeypatch.setattr(run_lesson, "RESULTS_FOLDER", tmp_path)
+    monkeypatch.setattr(outgrowing_one_machine, "DIGITS", 480)  # of 500
     first = main("6")
     assert [(line["recipe"], line["seed"]) for line in first] == [(TINY[results], 6)]
     monkeypatch.setattr(run_lesson, "run", lambda results, name, seed: {"seconds": seed})
@@ -201,3 +211,91 @@ def test_the_lesson_s_network_is_the_same_in_each_file():
         by_row = rows["accuracy"][(rows["recipe"] == "last-row") & (rows["seed"] == seed)][0]
         assert first == third
         assert by_row[27] == pytest.approx(1 - len(first) / len(load_mnist()[1][1]))
+
+
+def test_blank_rows_are_below_the_digits():
+    X = load_mnist()[1][0][:5]
+    longer = gradients_through_time.with_blank_rows(X, 3)
+    assert np.array_equal(longer[:, :28], X)
+    assert longer.shape == (5, 31, 28)
+    assert not longer[:, 28:].any()
+
+
+def test_blank_rows_are_repeated_at_the_rate_that_was_best_on_the_validation_digits():
+    columns = load_results("blank_rows")
+    first = columns["seed"] == 1
+    few = np.isin(columns["blank_rows"], [0, 14])
+    for name in gradients_through_time.INITIALIZATIONS:
+        own = columns["initialization"] == name
+        rates = np.unique(columns["learning_rate"][own & first])
+        means = [
+            columns["validation"][own & first & few & (columns["learning_rate"] == rate)].mean()
+            for rate in rates
+        ]
+        assert set(columns["learning_rate"][own & ~first]) == {rates[np.argmax(means)]}
+
+
+def test_a_seed_s_networks_start_alike_and_other_seeds_differently():
+    def weights(name, seed):
+        keras.utils.set_random_seed(seed)
+        layer = gradients_through_time.INITIALIZATIONS[name]()
+        layer.build((None, 28, 28))
+        return layer.get_weights()[1]
+
+    for name, scale in [("orthogonal-0.5", 0.5), ("orthogonal-1.0", 1), ("orthogonal-1.5", 1.5)]:
+        kernel = weights(name, seed=1)
+        assert np.allclose(kernel @ kernel.T, scale**2 * np.eye(150), atol=1e-5)
+        assert np.array_equal(kernel, weights(name, seed=1))
+        assert not np.allclose(kernel, weights(name, seed=2))
+    assert np.array_equal(weights("identity", seed=1), np.eye(150))
+
+
+def test_a_clipped_descent_takes_shorter_steps_from_the_same_start():
+    digits = [(X[:500], y[:500]) for X, y in load_mnist()[:2]]
+
+    def losses(limit):
+        keras.utils.set_random_seed(1)
+        return gradients_through_time.descent(limit, 0.3, *digits)["losses"]
+
+    clipped, free = losses(1.0), losses(None)
+    assert clipped[0] == free[0]
+    assert len(clipped) == 80
+    assert clipped[1] < free[1]
+
+
+def test_each_cell_has_as_many_units_as_fit():
+    def parameters(layer):
+        return beating_the_book.classifier(layer).count_params()
+
+    assert parameters(beating_the_book.CELLS["relu"]()) == 28_360
+    for name in ("lstm", "gru"):
+        layer = beating_the_book.CELLS[name]()
+        assert parameters(layer) <= 28_360 < parameters(type(layer)(layer.units + 1))
+
+
+def test_batches_of_every_size_are_measured_until_the_goal():
+    columns = load_results("batch_scaling")
+    for number, validation in enumerate(columns["validation_by_24000"]):
+        size, digits = columns["batch_size"][number], 24_000 * len(validation)
+        assert columns["steps"][number] == digits / size
+        assert columns["epochs"][number] == pytest.approx(digits / 55_000, rel=1e-4)
+        assert columns["reached"][number] == (validation[-1] >= 0.93)
+        assert max(validation[:-1], default=0) < 0.93
+        assert len(validation) == 68 or columns["reached"][number]  # 30 epochs
+
+
+def test_the_gru_has_the_learning_rate_that_was_best_on_the_validation_digits():
+    rates, chosen = load_results("gru_rates"), load_results("gru")
+    best = rates["learning_rate"][np.argmax(rates["validation"])]
+    assert set(chosen["learning_rate"]) == {best}
+    assert "test" not in rates
+
+
+@pytest.mark.parametrize("name", run_recipe.VARIANTS)
+def test_committed_variants(name):
+    runs = load_results(name)
+    assert set(runs["recipe"]) == {name}
+    assert set(runs["epochs"]) == {run_recipe.VARIANTS[name].epochs}
+    assert sorted(runs["seed"]) == list(range(1, len(runs["seed"]) + 1))
+    assert (runs["validation"] > 0.95).all()
+    assert all("cores" in machine for machine in runs["machine"])
