@@ -48,16 +48,15 @@ def cell(name, peak, train, valid):
     }
 
 
-def gru(optimizer, peak, train, valid, test=False):
+def gru(peak, train, valid, test=False):
     """Return the accuracy of a GRU trained by the recipe ``regularized``, with a peak of its own.
 
     With ``test``, for the peak that was chosen, its accuracy on the test digits too.
     """
     X, y = train
-    recipe = replace(RECIPES["regularized"], optimizer=optimizer, learning_rate=peak)
+    recipe = replace(RECIPES["regularized"], learning_rate=peak)
     compiled = build(recipe, len(X))
-    if optimizer == "muon":
-        compiled.optimizer.exclude_layers.append("bias")  # a GRU's is a matrix, but not a kernel
+    compiled.optimizer.exclude_layers.append("bias")  # a GRU's is a matrix, but not a kernel
     model = classifier(keras.layers.GRU(81, unroll=True))
     model.compile(
         compiled.optimizer, compiled.loss, steps_per_execution=compiled.steps_per_execution
@@ -82,12 +81,5 @@ def gru(optimizer, peak, train, valid, test=False):
 
 MEASUREMENTS = {
     "cells": {f"{name}-{peak}": partial(cell, name, peak) for name in CELLS for peak in PEAKS},
-    "gru_rates": {
-        f"{optimizer}-{peak}": partial(gru, optimizer, peak)
-        for optimizer, peaks in {
-            "muon": (0.002, 0.004, 0.008, 0.016),
-            "adam": (0.003, 0.006, 0.012),
-        }.items()
-        for peak in peaks
-    },
+    "gru_rates": {f"peak-{peak}": partial(gru, peak) for peak in (0.004, 0.008, 0.016, 0.032)},
 }

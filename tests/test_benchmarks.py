@@ -96,7 +96,7 @@ TINY = {
     "blank_rows": "identity-7-at-0.001",
     "clipping": "clipped-0.1",
     "cells": "gru-0.012",
-    "gru_rates": "muon-0.004",
+    "gru_rates": "peak-0.004",
     "gru": "chosen",
     "batch_scaling": "240-at-0.001",
 }
