@@ -48,6 +48,13 @@ def test_a_recipe_becomes_a_line_and_a_file_of_weights(tmp_path, monkeypatch, ca
     assert line.keys() == load_results("tanh-schedule").keys()
 
 
+def test_the_record_is_timed_by_its_first_epochs():
+    epochs = [recipe.epochs for recipe in run_recipe.TIMED.values()]
+    assert epochs == [3, 10]
+    for recipe in run_recipe.TIMED.values():
+        assert replace(recipe, epochs=100) == RECIPES["record"]
+
+
 def test_losses_that_differ_are_refused():
     assert epoch_time.largest_difference({"a": [2.0, 1.0], "b": [2.0, 1.00005]}) <= 1e-4
     for other in (1.0002, np.nan):
