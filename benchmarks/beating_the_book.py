@@ -82,4 +82,5 @@ def gru(peak, train, valid, test=False):
 MEASUREMENTS = {
     "cells": {f"{name}-{peak}": partial(cell, name, peak) for name in CELLS for peak in PEAKS},
     "gru_rates": {f"peak-{peak}": partial(gru, peak) for peak in (0.004, 0.008, 0.016, 0.032)},
+    "gru": {"chosen": partial(gru, 0.016, test=True)},
 }
