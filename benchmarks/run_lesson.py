@@ -236,13 +236,24 @@ def masked():
     return [keras.layers.Masking(mask_value=-1.0), rnn()]
 
 
-def next_row(hidden, train, valid):
-    """Return the loss of a network that predicts row t+1 from row t and what it remembers."""
-    X, X_valid = train[0], valid[0]
+def next_row(hidden, train, valid, rows=1, clock=False):
+    """Return the loss of a network that predicts row t+1 from row t and what it remembers.
+
+    It sees the last ``rows`` rows at once, and with ``clock`` the number of the row too, one-hot.
+    """
+    X, X_valid = (inputs_of_next_row(images, rows, clock) for images in (train[0], valid[0]))
     output_layer = keras.layers.Dense(28, activation="sigmoid")
-    model = keras.Sequential([keras.Input((27, 28)), hidden(), output_layer])
-    fit(model, X[:, :-1], X[:, 1:], loss="binary_crossentropy")
-    return {"loss": cross_entropy(X_valid, model.predict(X_valid[:, :-1], verbose=0))}
+    model = keras.Sequential([keras.Input(X.shape[1:]), hidden(), output_layer])
+    fit(model, X, train[0][:, 1:], loss="binary_crossentropy")
+    return {"loss": cross_entropy(valid[0], model.predict(X_valid, verbose=0))}
+
+
+def inputs_of_next_row(X, rows, clock):
+    padded = np.pad(X[:, :-1], ((0, 0), (rows - 1, 0), (0, 0)))
+    parts = [padded[:, n : n + 27] for n in range(rows)]
+    if clock:
+        parts.append(np.broadcast_to(np.eye(27, dtype=X.dtype), (len(X), 27, 27)))
+    return np.concatenate(parts, axis=2)
 
 
 def cross_entropy(X, predicted):
@@ -307,6 +318,9 @@ MEASUREMENTS = {
         "rnn-0.001": partial(shifts, lambda: [rnn()], peak=0.001),
         "rnn-0.002": partial(shifts, lambda: [rnn()]),
         "rnn-0.004": partial(shifts, lambda: [rnn()], peak=0.004),
+        "column-rnn": partial(shifts, lambda: [keras.layers.Permute((2, 1)), rnn()]),
+        "rnn-tanh-orthogonal": partial(shifts, lambda: [rnn(**TANH)]),
+        "rnn-tanh-identity": partial(shifts, lambda: [rnn(activation="tanh")]),
         "cnn-0.002": partial(shifts, cnn),
         "cnn-0.004": partial(shifts, cnn, peak=0.004),
         "cnn-0.008": partial(shifts, cnn, peak=0.008),
@@ -322,6 +336,7 @@ MEASUREMENTS = {
         "bottom-up": partial(exercise, lambda X: X[:, ::-1]),
         "order-1": partial(exercise, lambda X: X[:, ORDER_1]),
         "order-2": partial(exercise, lambda X: X[:, ORDER_2]),
+        "even-rows": partial(exercise, lambda X: X[:, ::2]),
         "even-odd": partial(exercise, lambda X: X[:, EVEN_ODD]),
         "blocks": partial(exercise, lambda X: X[:, BLOCKS]),
         "order-1-tanh": partial(exercise, lambda X: X[:, ORDER_1], layers=lambda: [rnn(**TANH)]),
@@ -336,6 +351,10 @@ MEASUREMENTS = {
     "next_row": {
         "rnn": partial(next_row, lambda: rnn(every_row=True)),
         "memoryless": partial(next_row, lambda: keras.layers.Dense(150, activation="relu")),
+        "clock": partial(next_row, lambda: keras.layers.Dense(369, activation="relu"), clock=True),
+        "three-rows": partial(
+            next_row, lambda: keras.layers.Dense(221, activation="relu"), rows=3, clock=True
+        ),
         "mean-digit": mean_digit,
         "copied-row": copied_row,
         "pixel-above": pixel_above,

@@ -22,11 +22,11 @@ from epoch_time import machine
 
 from chapter14.mnist import load_mnist
 from chapter14.notebook import quiet_import
-from chapter14.recipes import RECIPES, train
+from chapter14.recipes import AFFINE, RECIPES, train
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
 WEIGHTS = ["kernel", "recurrent_kernel", "bias", "dense_kernel", "dense_bias"]
-# The ladder's recipes with the start of the book's network, to see what each part is worth.
+# Each leaves a part of one of the ladder's recipes out, to see what that part is worth.
 VARIANTS = {
     "tanh-schedule": replace(
         RECIPES["book-3"], learning_rate=0.003, warmup=0.2, steps_per_execution=61
@@ -37,6 +37,8 @@ VARIANTS = {
         recurrent_initializer="orthogonal",
         global_clipnorm=None,
     ),
+    "record-unaugmented": replace(RECIPES["record"], augment=None),
+    "record-affine": replace(RECIPES["record"], augment=AFFINE),
 }
 # Short, to time the recipe of 100 epochs: a start, and a slope per epoch.
 TIMED = {f"record-{epochs}": replace(RECIPES["record"], epochs=epochs) for epochs in (3, 10)}

@@ -16,9 +16,9 @@ HINTS = {  # by the digest of the right answer: a hint beside its question would
     "b0f39351": "one state per timestep and sequence: (batch, timesteps, units); or (batch, units)",
     "a0a78012": "if one network alone reads a digits and the other b, it is (a - b) / √(a + b)",
     "665d9c04": "count the digits that one of the two alone gets right, seed by seed",
-    "a88a7902": "divide two differences: both losses are subtracted from the mean digit's",
+    "cd70bea0": "divide two differences: both losses are subtracted from the mean digit's",
     "3135d2d7": "the errors of two means add up like the sides of a right triangle",
-    "69f59c27": "both layers and Dense together have 3 n² + 40 n + 10 parameters",
+    "69f59c27": "count the weights of each layer as a function of its units",
     # Gradients through time
     "71ee45a3": "look at the bound in section 2: which power of 0.9?",
     "50f84efc": "look at section 5: how many rows has W, with the bias?",

@@ -199,12 +199,14 @@ def plot_reliability(
         _check_softmax_once(labels, outputs)
     ax = ax or plt.subplots()[1]
     ax.plot([1e-7, 1], [1e-7, 1], color=GRAY, ls="--", lw=1, label="calibrated")
+    smallest = 1.0
     for (name, outputs), color in zip(probabilities.items(), [BLUE, ORANGE, GREEN], strict=False):
         # the sum of the others: 1 - confidence in float32 is zero or a rounding error
         doubt = np.sort(np.asarray(outputs, np.float64), axis=1)[:, :-1].sum(axis=1)
         wrong = np.argmax(outputs, axis=1) != labels
         bins = np.array_split(doubt.argsort(), min(20, len(doubt)))
         x = np.array([doubt[inside].mean() for inside in bins])
+        smallest = min(smallest, x[x > 0].min())
         share = np.array([wrong[inside].mean() for inside in bins])
         low, high = _wilson(share, np.array([len(inside) for inside in bins]))
         some = share > 0
@@ -219,7 +221,7 @@ def plot_reliability(
             label=name,
         )
         ax.plot(x[~some], high[~some], color=color, marker="v", ls="", mfc="white", ms=5)
-    ax.set(xscale="log", yscale="log", xlim=(1e-7, 1), ylim=(1e-4, 1.2))
+    ax.set(xscale="log", yscale="log", xlim=(min(1e-7, smallest / 2), 1), ylim=(1e-4, 1.2))
     ax.set(xlabel="doubt: 1 - confidence (log scale)", ylabel="share of wrong answers (log scale)")
     ax.legend(loc="upper left")
     return ax
