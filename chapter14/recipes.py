@@ -35,15 +35,14 @@ class Recipe:
     steps_per_execution: int = 1
 
 
-RECIPES: dict[str, Recipe] = {"book-3": Recipe(epochs=3)}
+RECIPES: dict[str, Recipe] = {"book-3": Recipe(epochs=3, steps_per_execution=61)}
 RECIPES["book-10"] = replace(RECIPES["book-3"], epochs=10)
-RECIPES["book-100"] = replace(RECIPES["book-3"], epochs=100, steps_per_execution=61)
+RECIPES["book-100"] = replace(RECIPES["book-3"], epochs=100)
 RECIPES["relu"] = replace(
     RECIPES["book-3"],
     activation="relu",
     recurrent_initializer="identity",
     global_clipnorm=1.0,
-    steps_per_execution=61,
 )
 RECIPES["schedule"] = replace(RECIPES["relu"], learning_rate=0.003, warmup=0.2)
 RECIPES["fast"] = replace(

@@ -14,7 +14,6 @@ from chapter14.recipes import RECIPES, build
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import beating_the_book
-import cost_growth
 import epoch_time
 import vanishing_gradients
 import implementations
@@ -48,6 +47,13 @@ def test_a_recipe_becomes_a_line_and_a_file_of_weights(tmp_path, monkeypatch, ca
     assert line.keys() == load_results("tanh-schedule").keys()
 
 
+def test_the_record_is_timed_by_its_first_epochs():
+    epochs = [recipe.epochs for recipe in run_recipe.TIMED.values()]
+    assert epochs == [3, 10]
+    for recipe in run_recipe.TIMED.values():
+        assert replace(recipe, epochs=100) == RECIPES["record"]
+
+
 def test_losses_that_differ_are_refused():
     assert epoch_time.largest_difference({"a": [2.0, 1.0], "b": [2.0, 1.00005]}) <= 1e-4
     for other in (1.0002, np.nan):
@@ -58,6 +64,7 @@ def test_losses_that_differ_are_refused():
 def test_an_epoch_is_measured_and_the_implementations_agree():
     result = epoch_time.measure(["keras", "unrolled"], images=3_000, rounds=1)
     assert [row["name"] for row in result["rows"]] == ["keras", "unrolled"]
+    assert set(result["threads"].values()) == {implementations.THREADS}
     check(result, rounds=1)
 
 
@@ -82,18 +89,6 @@ def check(result, rounds):
 
 def committed(name):
     return json.loads((RESULTS_FOLDER / name).read_text(encoding="utf-8"))
-
-
-def test_the_growth_of_cost_has_a_slope_per_axis():
-    few = {"unrolled": {"batch_size": [30, 60]}}
-    results = [cost_growth.measure(few), committed("cost_growth.json")]
-    for result, sizes_of in zip(results, [few, cost_growth.SIZES_OF], strict=True):
-        for row in result["slopes"]:
-            name, axis = row["name"], row["axis"]
-            points = [p for p in result["points"] if (p["name"], p["axis"]) == (name, axis)]
-            assert [point["size"] for point in points] == sizes_of[name][axis]
-            times = [point["milliseconds"] for point in points]
-            assert row["slope"] == pytest.approx(cost_growth.slope(sizes_of[name][axis], times))
 
 
 TINY = {

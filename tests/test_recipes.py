@@ -71,6 +71,14 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
     assert learning_rates("relu", 55_000, [0, 500]) == pytest.approx([0.001, 0.001])
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_clocks_are_equal_keras_returns_to_python_as_rarely_in_every_recipe(name):
+    recipe = RECIPES[name]
+    steps = 55_000 // recipe.batch_size
+    assert steps % recipe.steps_per_execution == 0
+    assert steps / recipe.steps_per_execution <= 6
+
+
 @pytest.mark.parametrize("decay", [0.05, 0.0])
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_weight_decay_shrinks_a_weight_without_a_gradient(optimizer, decay):
