@@ -23,9 +23,9 @@ import time
 from functools import partial
 
 import beating_the_book
-import vanishing_gradients
 import numpy as np
 import outgrowing_one_machine
+import vanishing_gradients
 from epoch_time import machine
 
 from chapter14.mnist import RESULTS_FOLDER, load_mnist

@@ -15,10 +15,10 @@ from chapter14.recipes import RECIPES, build
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import beating_the_book
 import epoch_time
-import vanishing_gradients
 import implementations
 import run_lesson
 import run_recipe
+import vanishing_gradients
 
 from chapter14.notebook import quiet_import
 
